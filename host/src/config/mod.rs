@@ -1,0 +1,1 @@
+//! The configuration: file, variables and flags, resolved into one value.

@@ -1,0 +1,1 @@
+//! The contract in `wit/` as data: what a component offers, and what does not fit.

@@ -1,0 +1,1 @@
+//! Which plugin, in which order, when again.

@@ -1,0 +1,1 @@
+//! HTTP in: authenticate, parse, store, answer.

@@ -1,0 +1,28 @@
+//! hookbox: a WebAssembly plugin host for webhook event handlers.
+//!
+//! The modules are the way of an event:
+//!
+//! ```text
+//! ingest ──▶ journal ──▶ dispatch ──▶ sandbox ──▶ the plugin's handler
+//! HTTP in    on disk     which,       wasmtime,
+//!            before the  when,        limits,
+//!            answer      in order     grants
+//!
+//! plugins: the folder ──▶ compile (child process) ──▶ check ──▶ swap ──▶ dispatch
+//! ```
+//!
+//! Dependencies point one way: `cli` → `ingest`, `dispatch`, `plugins`, `admin`
+//! → `journal`, `sandbox` → `types`. `ingest` knows nothing of wasm, `sandbox`
+//! nothing of HTTP servers, `journal` neither.
+
+pub mod admin;
+pub mod cli;
+pub mod config;
+pub mod contract;
+pub mod dispatch;
+pub mod ingest;
+pub mod journal;
+pub mod plugins;
+pub mod sandbox;
+pub mod toolchain;
+pub mod types;

@@ -1,0 +1,3 @@
+//! The `hookbox` binary: a thin shell around the library.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The plugins folder: watch, compile, check, swap, registry.

@@ -1,0 +1,1 @@
+//! Runs handlers in wasmtime: engine, limits, one file for each host interface.

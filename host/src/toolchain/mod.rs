@@ -1,0 +1,1 @@
+//! Finds or sets up the compiler that makes wasm out of Rust sources.

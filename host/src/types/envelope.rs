@@ -1,0 +1,1 @@
+//! Reads the provider's envelopes.

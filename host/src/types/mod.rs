@@ -1,0 +1,17 @@
+//! The words that the other modules share: names, ids, events and what they
+//! carry. Plain data and pure functions; nothing here does I/O.
+
+pub mod envelope;
+pub mod event;
+pub mod ids;
+pub mod names;
+pub mod payload;
+pub mod subscription;
+pub mod time;
+
+pub use event::StoredEvent;
+pub use ids::{DedupeKey, DeliveryId, EventId, EventSeq};
+pub use names::{EndpointName, PluginName};
+pub use payload::Payload;
+pub use subscription::{Handler, Handlers, Subscription};
+pub use time::UnixMicros;

@@ -1,0 +1,1 @@
+//! Write hookbox plugins in Rust.
