@@ -21,8 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::event::Event;
 use crate::types::{
-    DedupeKey, DeliveryId, EndpointName, EventId, EventSeq, PluginName, StoredEvent, Subscription,
-    UnixMicros,
+    DedupeKey, DeliveryId, EventId, EventSeq, PluginKey, StoredEvent, Subscription, UnixMicros,
 };
 
 /// A store of events and deliveries that survives the process and the machine's
@@ -169,15 +168,6 @@ pub enum Appended {
         /// That event.
         of: EventId,
     },
-}
-
-/// A plugin of an endpoint: what deliveries, key-value and counters belong to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct PluginKey {
-    /// The endpoint.
-    pub endpoint: EndpointName,
-    /// The plugin's name.
-    pub plugin: PluginName,
 }
 
 /// A line of the durable list of installed plugins.

@@ -1,1 +1,36 @@
 //! Runs handlers in wasmtime: engine, limits, one file for each host interface.
+//!
+//! A component comes in as code that a child process has compiled
+//! ([`compile`]) and the host has verified; [`Sandbox::load`] links it into a
+//! [`Program`]. [`Sandbox::run`] makes one attempt: a fresh [`state::State`] and
+//! instance, the handler's call under its limits, and a [`Report`] of how it
+//! ended. Nothing outlives an attempt but the program's read-only code.
+//!
+//! The limits of an attempt and what watches over each:
+//!
+//! | limit | watched by |
+//! | --- | --- |
+//! | memory | [`limits::MemoryGuard`], at each growth |
+//! | CPU time | [`cpu::CpuClock`], at each tick of the epoch |
+//! | wall clock | a timer around the whole attempt |
+//! | log | [`log::AttemptLog`], at each line |
+
+pub mod adapters;
+pub mod attempt;
+pub mod compile;
+pub mod cpu;
+pub mod engine;
+mod host;
+pub mod limits;
+mod load;
+pub mod log;
+mod state;
+pub mod verdict;
+
+pub use attempt::{Attempt, Report, Sandbox};
+pub use engine::EngineLimits;
+pub use limits::AttemptLimits;
+pub use load::LoadError;
+pub use verdict::{Failure, Verdict};
+
+pub use adapters::Program;

@@ -11,7 +11,7 @@ pub mod time;
 
 pub use event::StoredEvent;
 pub use ids::{DedupeKey, DeliveryId, EventId, EventSeq};
-pub use names::{EndpointName, PluginName};
+pub use names::{EndpointName, PluginKey, PluginName};
 pub use payload::Payload;
 pub use subscription::{Handler, Handlers, Subscription};
 pub use time::UnixMicros;

@@ -105,3 +105,12 @@ impl EndpointName {
         Self("default".into())
     }
 }
+
+/// A plugin of an endpoint: what deliveries, key-value and counters belong to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PluginKey {
+    /// The endpoint.
+    pub endpoint: EndpointName,
+    /// The plugin's name.
+    pub plugin: PluginName,
+}

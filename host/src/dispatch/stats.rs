@@ -1,0 +1,54 @@
+//! What dispatch counts, for metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::journal::Next;
+
+/// Totals since the start.
+#[derive(Debug, Default)]
+pub struct Stats {
+    handled: AtomicU64,
+    failed_attempts: AtomicU64,
+    dead: AtomicU64,
+}
+
+/// The totals at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Deliveries that a handler has handled.
+    pub handled: u64,
+    /// Attempts that failed, the last ones of dead deliveries included.
+    pub failed_attempts: u64,
+    /// Deliveries given up.
+    pub dead: u64,
+}
+
+impl Stats {
+    pub(super) fn count(&self, next: &Next) {
+        let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        match next {
+            Next::Done => {
+                add(&self.handled);
+            }
+            Next::Retry { .. } => {
+                add(&self.failed_attempts);
+            }
+            Next::Dead { .. } => {
+                add(&self.failed_attempts);
+                add(&self.dead);
+            }
+            Next::Ignored { .. } => {}
+        }
+    }
+
+    /// The totals now.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Totals {
+            handled: get(&self.handled),
+            failed_attempts: get(&self.failed_attempts),
+            dead: get(&self.dead),
+        }
+    }
+}

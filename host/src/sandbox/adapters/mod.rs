@@ -1,0 +1,86 @@
+//! One adapter for each released version of the contract, behind one enum: an
+//! old plugin goes on running when the contract moves on.
+
+mod v0_1;
+
+pub(super) use v0_1::bindings;
+
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Engine, Store};
+
+use super::attempt::Attempt;
+use super::load::LoadError;
+use super::state::State;
+use super::verdict::Verdict;
+use crate::types::Handlers;
+
+/// A linked component, ready to be instantiated once for each attempt.
+pub struct Program {
+    version: Version,
+    handlers: Handlers,
+    needs_wasi: bool,
+}
+
+/// The contract that a component was built for.
+enum Version {
+    V0_1(v0_1::Adapter),
+}
+
+impl Program {
+    /// The handlers that the component exports.
+    #[must_use]
+    pub fn handlers(&self) -> Handlers {
+        self.handlers
+    }
+
+    /// Whether the component imports any of WASI 0.2.
+    pub(super) fn needs_wasi(&self) -> bool {
+        self.needs_wasi
+    }
+
+    /// Picks the adapter by the component's exports.
+    pub(super) fn new(
+        component: &Component,
+        instance: InstancePre<State>,
+        needs_wasi: bool,
+    ) -> Result<Self, LoadError> {
+        let handlers = v0_1::handlers(component);
+        if !handlers.any() {
+            return Err(LoadError::NoHandler);
+        }
+        let adapter = v0_1::Adapter::new(handlers, &instance)
+            .map_err(|error| LoadError::Fit(format!("{error:#}")))?;
+        Ok(Self {
+            version: Version::V0_1(adapter),
+            handlers,
+            needs_wasi,
+        })
+    }
+
+    /// Instantiates the component and calls the attempt's handler.
+    pub(super) async fn call(
+        &self,
+        store: &mut Store<State>,
+        attempt: &Attempt,
+    ) -> wasmtime::Result<Verdict> {
+        match &self.version {
+            Version::V0_1(adapter) => adapter.call(store, attempt).await,
+        }
+    }
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program")
+            .field("handlers", &self.handlers)
+            .field("needs_wasi", &self.needs_wasi)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A linker with what every version of the contract imports.
+pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    v0_1::add_imports(&mut linker)?;
+    Ok(linker)
+}

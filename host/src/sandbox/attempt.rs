@@ -1,0 +1,166 @@
+//! One attempt: a fresh instance, one call, a report.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use wasmtime::component::Linker;
+use wasmtime::{Engine, Store, UpdateDeadline};
+
+use super::adapters::{self, Program};
+use super::cpu::{CpuClock, Metered};
+use super::engine::{self, EngineLimits};
+use super::host::wasi;
+use super::limits::{AttemptLimits, MemoryGuard};
+use super::load::{self, LoadError};
+use super::log::{AttemptLog, Line, Source};
+use super::state::State;
+use super::verdict::{self, Failure, Verdict};
+use crate::types::event::Event;
+use crate::types::{DeliveryId, PluginName};
+
+/// Loads programs and runs attempts.
+pub struct Sandbox {
+    engine: Engine,
+    /// For components that import nothing of WASI.
+    bare: Linker<State>,
+    /// For those that do.
+    with_wasi: Linker<State>,
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The event.
+    pub event: Arc<Event>,
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The plugin, for the log.
+    pub plugin: PluginName,
+    /// 1 for the first attempt.
+    pub number: u32,
+    /// Whether an operator asked for it, outside its session's order.
+    pub manual: bool,
+    /// Its limits.
+    pub limits: AttemptLimits,
+    /// The plugin's configuration.
+    pub config: Arc<BTreeMap<String, String>>,
+}
+
+/// How an attempt went.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// How long it took.
+    pub duration: Duration,
+    /// The CPU time that it took.
+    pub cpu: Duration,
+    /// The most memory that it had, in bytes.
+    pub peak_memory: u64,
+    /// Its log.
+    pub log: Vec<Line>,
+}
+
+impl Sandbox {
+    /// Starts the engine.
+    ///
+    /// # Errors
+    /// When the pools can't be reserved.
+    pub fn new(limits: EngineLimits) -> wasmtime::Result<Self> {
+        let engine = engine::runner(limits)?;
+        let bare = adapters::linker(&engine)?;
+        let mut with_wasi = adapters::linker(&engine)?;
+        wasmtime_wasi::p2::add_to_linker_async(&mut with_wasi)?;
+        Ok(Self {
+            engine,
+            bare,
+            with_wasi,
+        })
+    }
+
+    /// The engine, whose identity is part of the code cache's key.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Links code that [`super::compile::compile`] made. The caller vouches that
+    /// the bytes are unchanged since.
+    ///
+    /// # Errors
+    /// When the code is of another engine, exports no handler, or wants imports
+    /// that the host doesn't have.
+    pub fn load(&self, code: &[u8]) -> Result<Program, LoadError> {
+        let component = load::map_code(&self.engine, code)?;
+        let needs_wasi = component
+            .component_type()
+            .imports(&self.engine)
+            .any(|(name, _)| wasi::is_wasi(name));
+        let linker = if needs_wasi {
+            &self.with_wasi
+        } else {
+            &self.bare
+        };
+        let instance = linker
+            .instantiate_pre(&component)
+            .map_err(|error| LoadError::Fit(format!("{error:#}")))?;
+        Program::new(&component, instance, needs_wasi)
+    }
+
+    /// Makes one attempt in a fresh instance. Dropping the future ends it.
+    pub async fn run(&self, program: &Program, attempt: Attempt) -> Report {
+        let started = Instant::now();
+        let source = Source {
+            endpoint: attempt.event.endpoint.clone(),
+            plugin: attempt.plugin.clone(),
+            event: attempt.event.id,
+            delivery: attempt.delivery,
+        };
+        let log = Arc::new(Mutex::new(AttemptLog::new(source, attempt.limits.log)));
+        let clock = CpuClock::new(attempt.limits.cpu);
+
+        let state = State::new(
+            MemoryGuard::new(attempt.limits.memory),
+            Arc::clone(&attempt.config),
+            Arc::clone(&log),
+            program.needs_wasi(),
+        );
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.memory);
+        store.set_epoch_deadline(1);
+        let watch = Arc::clone(&clock);
+        store.epoch_deadline_callback(move |_| {
+            watch.check()?;
+            Ok(UpdateDeadline::Yield(1))
+        });
+
+        let call = Metered::new(Arc::clone(&clock), program.call(&mut store, &attempt));
+        let verdict = match tokio::time::timeout(attempt.limits.wall, call).await {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(error)) => verdict::of_error(&error),
+            Err(_elapsed) => Verdict::Failed(Failure::Wall(attempt.limits.wall)),
+        };
+        let peak_memory = store.data().memory.peak();
+        // The last lines of stdout come when the streams are dropped.
+        drop(store);
+
+        let lines = log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_lines();
+        Report {
+            verdict,
+            duration: started.elapsed(),
+            cpu: clock.used(),
+            peak_memory,
+            log: lines,
+        }
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,130 @@
+//! stdout and stderr: their lines become lines of the attempt's log.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use crate::sandbox::log::{Level, LineBuffer};
+use crate::sandbox::state::{SharedLog, log_line};
+
+/// How many bytes a handler may write at once; the next write is possible at
+/// once, so this bounds a copy and nothing else.
+const WRITE_PERMIT: usize = 64 << 10;
+
+/// One of the two streams. All handles that a component gets to it share the
+/// line that is not complete yet.
+#[derive(Clone)]
+pub(super) struct LogStream {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    level: Level,
+    name: &'static str,
+    buffer: Mutex<LineBuffer>,
+    log: SharedLog,
+}
+
+impl LogStream {
+    pub(super) fn stdout(log: &SharedLog) -> Self {
+        Self::new(Level::Info, "stdout", log)
+    }
+
+    pub(super) fn stderr(log: &SharedLog) -> Self {
+        Self::new(Level::Warn, "stderr", log)
+    }
+
+    fn new(level: Level, name: &'static str, log: &SharedLog) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                level,
+                name,
+                buffer: Mutex::default(),
+                log: Arc::clone(log),
+            }),
+        }
+    }
+
+    fn append(&self, bytes: &[u8]) {
+        self.shared
+            .buffer()
+            .write(bytes, |line| self.shared.emit(line));
+    }
+}
+
+impl Shared {
+    fn buffer(&self) -> MutexGuard<'_, LineBuffer> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn emit(&self, line: &str) {
+        log_line(&self.log, self.level, self.name, line);
+    }
+}
+
+impl Drop for Shared {
+    /// The last line may lack its end.
+    fn drop(&mut self) {
+        self.buffer().flush(|line| self.emit(line));
+    }
+}
+
+impl IsTerminal for LogStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LogStream {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for LogStream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for LogStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.append(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_PERMIT)
+    }
+}
+
+impl AsyncWrite for LogStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.append(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

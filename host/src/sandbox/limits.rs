@@ -1,0 +1,130 @@
+//! What one attempt may use.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// The limits of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptLimits {
+    /// Bytes of linear memory, over all memories of the component together.
+    pub memory: u64,
+    /// CPU time, measured while the handler runs; waiting doesn't count.
+    pub cpu: Duration,
+    /// Time in all, waiting included.
+    pub wall: Duration,
+    /// Bytes of log.
+    pub log: usize,
+}
+
+impl Default for AttemptLimits {
+    fn default() -> Self {
+        Self {
+            memory: 64 << 20,
+            cpu: Duration::from_secs(1),
+            wall: Duration::from_secs(10),
+            log: 64 << 10,
+        }
+    }
+}
+
+/// The attempt wanted more memory than it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("memory limit of {limit} bytes exceeded: {asked} bytes asked for")]
+pub struct MemoryExceeded {
+    /// The limit.
+    pub limit: u64,
+    /// What the attempt would have had in all.
+    pub asked: u64,
+}
+
+/// Watches each growth of a memory or table. Growth past the limit traps, so
+/// that the outcome can name the limit: a plain `-1` from `memory.grow` would
+/// surface as some language runtime's abort.
+#[derive(Debug)]
+pub(super) struct MemoryGuard {
+    limit: u64,
+    used: u64,
+    peak: u64,
+}
+
+/// What an element of a table costs the host.
+const TABLE_ELEMENT: u64 = 8;
+
+impl MemoryGuard {
+    pub(super) fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            used: 0,
+            peak: 0,
+        }
+    }
+
+    /// The most that the attempt has had, in bytes.
+    pub(super) fn peak(&self) -> u64 {
+        self.peak
+    }
+
+    fn grow(&mut self, current: u64, desired: u64) -> Result<(), MemoryExceeded> {
+        let asked = self.used.saturating_sub(current).saturating_add(desired);
+        if asked > self.limit {
+            return Err(MemoryExceeded {
+                limit: self.limit,
+                asked,
+            });
+        }
+        self.used = asked;
+        self.peak = self.peak.max(asked);
+        Ok(())
+    }
+}
+
+impl ResourceLimiter for MemoryGuard {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.grow(current as u64, desired as u64)?;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let bytes = |elements: usize| (elements as u64).saturating_mul(TABLE_ELEMENT);
+        self.grow(bytes(current), bytes(desired))?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_up_to_the_limit_passes_and_past_it_names_both_numbers() {
+        let mut guard = MemoryGuard::new(100);
+        assert_eq!(guard.grow(0, 100), Ok(()));
+        assert_eq!(
+            guard.grow(100, 101),
+            Err(MemoryExceeded {
+                limit: 100,
+                asked: 101
+            })
+        );
+    }
+
+    #[test]
+    fn several_memories_share_one_limit() {
+        let mut guard = MemoryGuard::new(100);
+        guard.grow(0, 60).expect("the first fits");
+        assert!(guard.grow(0, 41).is_err());
+        guard.grow(0, 40).expect("exactly the rest fits");
+        assert_eq!(guard.peak(), 100);
+    }
+}
