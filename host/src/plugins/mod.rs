@@ -1,1 +1,25 @@
-//! The plugins folder: watch, compile, check, swap, registry.
+//! The plugins folder: what lies in it becomes running plugins.
+//!
+//! [`watch`] says that something may have changed; [`folder`] lists what is
+//! there; [`settle`] decides which changes have come to rest. For each of those
+//! the [`loader`] reads the file, has it compiled by a child process
+//! ([`compile`], answered by [`child`]) unless the [`cache`] knows it, links it,
+//! and swaps it in. The [`registry`] holds what the operator sees.
+//!
+//! Whoever writes the folder is not trusted: names are checked, links are not
+//! followed, sizes are bounded, and hostile bytes are only looked at in the
+//! child. A file that doesn't compile or doesn't fit leaves the version that
+//! runs as it is.
+
+pub mod cache;
+pub mod child;
+pub mod compile;
+pub mod folder;
+pub mod loader;
+pub mod manifest;
+pub mod registry;
+pub mod settle;
+mod watch;
+
+pub use loader::{Loader, Options};
+pub use registry::{PluginStatus, Registry};

@@ -1,0 +1,220 @@
+//! Lists the plugins folder and reads files from it, trusting nothing there.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::types::PluginName;
+use crate::types::names::NameError;
+
+/// The largest component that is looked at, in bytes. Python's, the largest of
+/// the supported languages', have 18 MB.
+pub const MAX_WASM: u64 = 64 << 20;
+
+/// The largest manifest, in bytes.
+pub const MAX_MANIFEST: u64 = 256 << 10;
+
+/// The most plugins in a folder.
+pub const MAX_PLUGINS: usize = 1000;
+
+/// What tells one state of a file from another without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds; the change time as well, which can't be set back.
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// A plugin's two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// `NAME.wasm`
+    pub wasm: Stamp,
+    /// `NAME.toml`, if there is one.
+    pub manifest: Option<Stamp>,
+}
+
+/// What is in the folder.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The plugins, by name.
+    pub plugins: BTreeMap<PluginName, Files>,
+    /// Files that look like plugins and aren't, with the reason.
+    pub refused: BTreeMap<PathBuf, Refusal>,
+}
+
+/// Why a file is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Its stem can't be a plugin's name.
+    #[error("its name can't be a plugin's name ({0}); rename the file")]
+    Name(#[from] NameError),
+    /// A link, FIFO, device or socket.
+    #[error("it is {0}, not a regular file; put the file itself there")]
+    NotAFile(&'static str),
+    /// More than a component can have.
+    #[error("it has {0} bytes, and at most {MAX_WASM} are taken")]
+    TooLarge(u64),
+    /// Compiled code, which the host makes itself.
+    #[error("compiled code is not taken from the plugins folder; put the .wasm there")]
+    Compiled,
+    /// There are too many.
+    #[error("there are more than {MAX_PLUGINS} plugins in the folder; remove some")]
+    TooMany,
+}
+
+/// Lists `folder`. Sub-folders and other files are left alone.
+///
+/// # Errors
+/// When the folder can't be read.
+pub fn list(folder: &Path) -> io::Result<Listing> {
+    let mut listing = Listing::default();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        let is_cwasm = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("cwasm"));
+        let is_wasm = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("wasm"));
+        if !is_wasm && !is_cwasm {
+            continue;
+        }
+        // A file may vanish between two looks.
+        let Ok(metadata) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if metadata.is_dir() {
+            continue;
+        }
+        let checked = if is_cwasm {
+            Err(Refusal::Compiled)
+        } else {
+            check(&path, &metadata)
+        };
+        match checked {
+            Ok(_) if listing.plugins.len() >= MAX_PLUGINS => {
+                listing.refused.insert(path, Refusal::TooMany);
+            }
+            Ok(name) => {
+                let manifest = fs::symlink_metadata(folder.join(format!("{name}.toml"))).ok();
+                let files = Files {
+                    wasm: stamp(&metadata),
+                    manifest: manifest.as_ref().map(stamp),
+                };
+                listing.plugins.insert(name, files);
+            }
+            Err(refusal) => {
+                listing.refused.insert(path, refusal);
+            }
+        }
+    }
+    Ok(listing)
+}
+
+fn check(path: &Path, metadata: &fs::Metadata) -> Result<PluginName, Refusal> {
+    let kind = metadata.file_type();
+    if !kind.is_file() {
+        return Err(Refusal::NotAFile(if kind.is_symlink() {
+            "a symbolic link"
+        } else if kind.is_fifo() {
+            "a FIFO"
+        } else if kind.is_socket() {
+            "a socket"
+        } else {
+            "a device"
+        }));
+    }
+    if metadata.len() > MAX_WASM {
+        return Err(Refusal::TooLarge(metadata.len()));
+    }
+    if path.extension().is_some_and(|ending| ending != "wasm") {
+        return Err(Refusal::Name(NameError::Character('W')));
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    Ok(PluginName::new(&stem)?)
+}
+
+fn stamp(metadata: &fs::Metadata) -> Stamp {
+    Stamp {
+        inode: metadata.ino(),
+        size: metadata.size(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    }
+}
+
+/// Reads a regular file of at most `limit` bytes; doesn't follow a link and
+/// doesn't block on a FIFO that has taken the file's place since the listing.
+///
+/// # Errors
+/// When it isn't such a file or can't be read.
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::options()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    let mut bounded = file.take(limit.saturating_add(1));
+    bounded.read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::other(format!("it has more than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> PluginName {
+        PluginName::new(text).expect("a good name")
+    }
+
+    #[test]
+    fn only_regular_wasm_files_with_good_names_are_plugins() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let at = |file: &str| folder.path().join(file);
+        fs::write(at("greeter.wasm"), b"\0asm").expect("written");
+        fs::write(at("greeter.toml"), b"").expect("written");
+        fs::write(at("notes.txt"), b"").expect("written");
+        fs::write(at("Greeter.wasm"), b"\0asm").expect("written");
+        fs::write(at("fast.cwasm"), b"\x7fELF").expect("written");
+        fs::create_dir(at("sources.wasm")).expect("made");
+        std::os::unix::fs::symlink("/etc/passwd", at("link.wasm")).expect("linked");
+
+        let listing = list(folder.path()).expect("it can be read");
+
+        assert_eq!(listing.plugins.keys().collect::<Vec<_>>(), [&name("greeter")]);
+        assert!(listing.plugins[&name("greeter")].manifest.is_some());
+        let refusal = |file: &str| listing.refused.get(&at(file)).cloned();
+        assert!(matches!(refusal("Greeter.wasm"), Some(Refusal::Name(_))));
+        assert_eq!(refusal("link.wasm"), Some(Refusal::NotAFile("a symbolic link")));
+        assert_eq!(refusal("fast.cwasm"), Some(Refusal::Compiled));
+        assert_eq!(listing.refused.len(), 3);
+    }
+
+    #[test]
+    fn a_link_is_not_followed_even_when_it_appears_after_the_listing() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let link = folder.path().join("a.wasm");
+        std::os::unix::fs::symlink("/etc/hostname", &link).expect("linked");
+        assert!(read(&link, 1 << 20).is_err());
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_not_read() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let path = folder.path().join("a.wasm");
+        fs::write(&path, [0; 11]).expect("written");
+        assert!(read(&path, 10).is_err());
+        assert_eq!(read(&path, 11).expect("it fits").len(), 11);
+    }
+}

@@ -1,0 +1,80 @@
+//! What the operator sees of each plugin.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::types::{Handlers, PluginKey, UnixMicros};
+
+/// A plugin as it is now.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PluginStatus {
+    /// What runs: the beginning of its content's hash.
+    pub version: Option<String>,
+    /// What the running version handles.
+    pub handlers: Vec<&'static str>,
+    /// Since when this version runs.
+    pub since: Option<UnixMicros>,
+    /// A new version is being compiled.
+    pub loading: bool,
+    /// Why the file that lies in the folder doesn't run.
+    pub problem: Option<String>,
+    /// The manifest turns it off.
+    pub disabled: bool,
+}
+
+/// The plugins of all endpoints.
+#[derive(Debug, Default)]
+pub struct Registry {
+    plugins: Mutex<BTreeMap<PluginKey, PluginStatus>>,
+}
+
+impl Registry {
+    /// All plugins with their present status.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<(PluginKey, PluginStatus)> {
+        let pair = |(key, status): (&PluginKey, &PluginStatus)| (key.clone(), status.clone());
+        self.lock().iter().map(pair).collect()
+    }
+
+    pub(super) fn loading(&self, key: &PluginKey) {
+        let mut plugins = self.lock();
+        let status = plugins.entry(key.clone()).or_default();
+        status.loading = true;
+        status.disabled = false;
+    }
+
+    pub(super) fn running(&self, key: &PluginKey, version: &str, handlers: Handlers) {
+        let status = PluginStatus {
+            version: Some(version.to_owned()),
+            handlers: handlers.interfaces().collect(),
+            since: Some(UnixMicros::now()),
+            ..PluginStatus::default()
+        };
+        self.lock().insert(key.clone(), status);
+    }
+
+    pub(super) fn broken(&self, key: &PluginKey, problem: String) {
+        let mut plugins = self.lock();
+        let status = plugins.entry(key.clone()).or_default();
+        status.loading = false;
+        status.problem = Some(problem);
+    }
+
+    pub(super) fn disabled(&self, key: &PluginKey) {
+        let status = PluginStatus {
+            disabled: true,
+            ..PluginStatus::default()
+        };
+        self.lock().insert(key.clone(), status);
+    }
+
+    pub(super) fn gone(&self, key: &PluginKey) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PluginKey, PluginStatus>> {
+        self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
