@@ -143,7 +143,7 @@ pub(super) fn validate(bytes: &[u8]) -> Result<(), ReadError> {
 fn validate_with(bytes: &[u8], features: WasmFeatures) -> Result<(), ReadError> {
     match Validator::new_with_features(features).validate_all(bytes) {
         Ok(_) => Ok(()),
-        Err(error) if ends_early(&error, bytes.len()) => Err(ReadError::Truncated(bytes.len())),
+        Err(_) if cut_off(bytes) => Err(ReadError::Truncated(bytes.len())),
         Err(error) => Err(ReadError::Invalid(format!(
             "{} at byte {}",
             error.message(),
@@ -152,10 +152,33 @@ fn validate_with(bytes: &[u8], features: WasmFeatures) -> Result<(), ReadError> 
     }
 }
 
-fn ends_early(error: &wasmparser::BinaryReaderError, length: usize) -> bool {
-    let message = error.message();
-    message.starts_with("unexpected end") && usize::try_from(error.offset()).unwrap_or(0) >= length
-        || message.contains("unexpected end-of-file")
+/// Whether a section claims more bytes than there are: a file's sections follow
+/// each other, each as an id, its length (LEB128) and its content.
+fn cut_off(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    while let Some((_, after_id)) = rest.split_first() {
+        let mut length = 0_u64;
+        let mut digits = 0;
+        loop {
+            let Some(byte) = after_id.get(digits) else {
+                return true;
+            };
+            length |= u64::from(byte & 0x7f) << (7 * digits);
+            digits += 1;
+            if byte & 0x80 == 0 {
+                break;
+            }
+            if digits == 5 {
+                return false; // longer than a length can be: another fault
+            }
+        }
+        let content = &after_id[digits..];
+        match usize::try_from(length).ok().and_then(|n| content.get(n..)) {
+            Some(next) => rest = next,
+            None => return true,
+        }
+    }
+    false
 }
 
 /// Runs a decoder that is not ours on bytes from outside, and answers `None` if

@@ -220,7 +220,7 @@ fn no_handler_names_what_there_is() {
     );
     assert_eq!(
         problems(&inspection),
-        ["the component exports no handler; it exports test:own/tool"]
+        ["the component exports no handler; it exports test:mine/tool"]
     );
     assert!(inspection.problems[0].advice().contains("on-chat-push"));
     assert_eq!(
@@ -291,7 +291,7 @@ fn imports_that_no_host_offers() {
         )
         .expect("parses");
     let world = "package test:importer; world importer {
-        import test:own/files; import wasi:http/types@0.2.6; import wasi:io/poll@0.2.6;
+        import test:mine/files; import wasi:http/types@0.2.6; import wasi:io/poll@0.2.6;
         import wasi:clocks/wall-clock@0.3.0; import plain: func();
         export hookbox:plugin/on-event@0.1.0; }";
     resolve.push_source("importer.wit", world).expect("parses");
@@ -304,7 +304,7 @@ fn imports_that_no_host_offers() {
         said,
         [
             "import plain: the component imports this, and the host doesn't offer it",
-            "import test:own/files: the component imports this, and the host doesn't offer it",
+            "import test:mine/files: the component imports this, and the host doesn't offer it",
             "import wasi:clocks/wall-clock@0.3.0: this is version 0.3.0, and this host knows 0.2",
             "import wasi:http/types@0.2.6: the component imports this, and the host doesn't offer it",
         ]

@@ -47,9 +47,9 @@ fn edited(from: &str, to: &str) -> Resolve {
 /// The contract together with a package of its own that declares `world w`.
 fn with_world(body: &str) -> Resolve {
     let mut resolve = wit::parse(str::to_owned).expect("the contract parses");
-    let source = format!("package test:own;\n{body}");
+    let source = format!("package test:mine;\n{body}");
     resolve
-        .push_source("own.wit", &source)
+        .push_source("mine.wit", &source)
         .expect("the test's own WIT parses");
     resolve
 }
