@@ -10,6 +10,7 @@ use wasi_preview1_component_adapter_provider::{
 use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
+use super::circles::Graph;
 use super::read::{Kind, ReadError, contained, kind, validate};
 
 /// Gives back a component as it is, and turns a core module that carries a
@@ -28,6 +29,12 @@ pub fn componentize(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ReadError> {
                 let exports = list(&outline.exports);
                 return Err(ReadError::NoComponentType { exports });
             }
+            let mut graph = Graph::default();
+            graph.add_module(bytes)?;
+            if outline.preview1 {
+                graph.add_module(REACTOR_ADAPTER)?;
+            }
+            graph.check()?;
             contained(|| encode(bytes, outline.preview1))
                 .unwrap_or_else(|| Err(ReadError::Encode("its interface is malformed".into())))
                 .map(Cow::Owned)

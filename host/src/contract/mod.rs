@@ -14,6 +14,7 @@
 //! is explicit and nothing here may panic, whatever they hold. What doesn't fit
 //! is data ([`Problem`]), in words for somebody who writes plugins.
 
+mod circles;
 mod compare;
 mod componentize;
 mod inspect;
