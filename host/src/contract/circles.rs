@@ -12,6 +12,7 @@ use wit_parser::Resolve;
 use wit_parser::decoding::decode_world;
 
 use super::read::{ReadError, contained};
+use super::render::{clip, printable};
 
 /// More interfaces than these are no plugin's; the search takes the square of it.
 const MAX_NODES: usize = 2_000;
@@ -26,7 +27,8 @@ impl Graph {
     /// Adds what the `component-type` sections of a module describe.
     pub(super) fn add_module(&mut self, module: &[u8]) -> Result<(), ReadError> {
         for payload in Parser::new(0).parse_all(module) {
-            let payload = payload.map_err(|error| ReadError::Invalid(error.to_string()))?;
+            let payload =
+                payload.map_err(|error| ReadError::Invalid(printable(&error.to_string())))?;
             match payload {
                 Payload::CustomSection(section) if section.name().starts_with("component-type") => {
                     let data = section.data();
@@ -34,7 +36,9 @@ impl Graph {
                         contained(|| decode_world(data).map(|(resolve, _)| edges(&resolve)));
                     let edges = match added {
                         Some(Ok(edges)) => edges,
-                        Some(Err(error)) => return Err(ReadError::Encode(format!("{error:#}"))),
+                        Some(Err(error)) => {
+                            return Err(ReadError::Encode(printable(&format!("{error:#}"))));
+                        }
                         None => return Err(malformed()),
                     };
                     for (from, to) in edges {
@@ -67,7 +71,7 @@ impl Graph {
             None => Ok(()),
             Some(name) => Err(ReadError::Encode(format!(
                 "the description of its interface goes in a circle at {}",
-                super::render::clip(name)
+                clip(name)
             ))),
         }
     }

@@ -12,6 +12,7 @@ use wit_component::ComponentEncoder;
 
 use super::circles::Graph;
 use super::read::{Kind, ReadError, contained, kind, validate};
+use super::render::{clip, printable};
 
 /// Gives back a component as it is, and turns a core module that carries a
 /// `component-type` section into one. A module that imports WASI preview 1
@@ -51,7 +52,8 @@ struct Outline {
 }
 
 fn outline(module: &[u8]) -> Result<Outline, ReadError> {
-    let invalid = |error: wasmparser::BinaryReaderError| ReadError::Invalid(error.to_string());
+    let invalid =
+        |error: wasmparser::BinaryReaderError| ReadError::Invalid(printable(&error.to_string()));
     let mut outline = Outline::default();
     for payload in Parser::new(0).parse_all(module) {
         match payload.map_err(invalid)? {
@@ -75,7 +77,7 @@ fn outline(module: &[u8]) -> Result<Outline, ReadError> {
 }
 
 fn encode(module: &[u8], preview1: bool) -> Result<Vec<u8>, ReadError> {
-    let failed = |error: anyhow::Error| ReadError::Encode(format!("{error:#}"));
+    let failed = |error: anyhow::Error| ReadError::Encode(printable(&format!("{error:#}")));
     let mut encoder = ComponentEncoder::default()
         .validate(true)
         .module(module)
@@ -94,7 +96,7 @@ fn list(names: &[String]) -> String {
     let quoted: Vec<_> = names
         .iter()
         .take(SHOWN)
-        .map(|name| format!("`{}`", super::render::clip(name)))
+        .map(|name| format!("`{}`", printable(&clip(name))))
         .collect();
     let more = match names.len().saturating_sub(SHOWN) {
         0 => String::new(),

@@ -8,7 +8,7 @@ use super::compare::Comparison;
 use super::offers::{Name, Offer, nearest_interface, offer};
 use super::problem::{Problem, What};
 use super::read::{Kind, ReadError, contained, kind, validate};
-use super::render::{clip, function_text, type_text};
+use super::render::{clip, function_text, printable, type_text};
 use super::wit::{PACKAGE, VERSION, contract, full_name, interface};
 use crate::types::{Handler, Handlers};
 
@@ -71,7 +71,7 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, ReadError> {
 
 fn decode(component: &[u8]) -> Result<Inspection, ReadError> {
     let decoded = wit_component::decode(component)
-        .map_err(|error| ReadError::Decode(format!("{error:#}")))?;
+        .map_err(|error| ReadError::Decode(printable(&format!("{error:#}"))))?;
     let DecodedWasm::Component(resolve, world) = decoded else {
         return Err(ReadError::WitPackage);
     };

@@ -146,7 +146,7 @@ fn validate_with(bytes: &[u8], features: WasmFeatures) -> Result<(), ReadError> 
         Err(_) if cut_off(bytes) => Err(ReadError::Truncated(bytes.len())),
         Err(error) => Err(ReadError::Invalid(format!(
             "{} at byte {}",
-            error.message(),
+            super::render::printable(error.message()),
             error.offset()
         ))),
     }

@@ -53,6 +53,17 @@ pub(super) fn clip(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// A library's message about bytes from outside, which may quote them: without
+/// control characters, which a terminal would obey, and of a bounded length.
+pub(super) fn printable(message: &str) -> String {
+    const MAX_MESSAGE: usize = 1_000;
+    message
+        .chars()
+        .take(MAX_MESSAGE)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
 fn write_type(out: &mut String, resolve: &Resolve, ty: Type) {
     if out.len() > MAX_TEXT {
         out.push('…');
