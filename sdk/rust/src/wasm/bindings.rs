@@ -1,0 +1,58 @@
+//! What `wit/` says, as Rust. The path starts at this crate's folder, which is
+//! part of the repository for path and git dependencies alike.
+
+#![allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all
+)]
+
+pub mod imports {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "imports",
+        generate_all,
+    });
+}
+
+pub mod room_join {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "room-join-handler",
+        pub_export_macro: true,
+        with: {
+            "hookbox:plugin/types@0.1.0": generate,
+            "wasi:logging/logging@0.1.0-draft": super::imports::wasi::logging::logging,
+            "wasi:config/store@0.2.0-rc.1": super::imports::wasi::config::store,
+        },
+    });
+}
+
+pub mod chat_push {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "chat-push-handler",
+        pub_export_macro: true,
+        // All records, not only those that the world before needs.
+        with: {
+            "hookbox:plugin/types@0.1.0": super::room_join::hookbox::plugin::types,
+            "wasi:logging/logging@0.1.0-draft": super::imports::wasi::logging::logging,
+            "wasi:config/store@0.2.0-rc.1": super::imports::wasi::config::store,
+        },
+    });
+}
+
+pub mod event {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "event-handler",
+        pub_export_macro: true,
+        with: {
+            "hookbox:plugin/types@0.1.0": super::room_join::hookbox::plugin::types,
+            "wasi:logging/logging@0.1.0-draft": super::imports::wasi::logging::logging,
+            "wasi:config/store@0.2.0-rc.1": super::imports::wasi::config::store,
+        },
+    });
+}
