@@ -1,0 +1,74 @@
+//! `kill -9` in the middle of the load: everything that was answered 200 is
+//! handled after the restart.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
+use std::thread;
+
+use hookbox_testkit::http::Client;
+use hookbox_testkit::wat::{self, World};
+use hookbox_testkit::{samples, wait_for};
+
+use crate::support::host;
+
+#[test]
+fn after_a_kill_every_event_that_was_answered_is_handled_by_each_plugin() {
+    let mut host = host();
+    host.install("early", &wat::logs(World::ChatPush, "early"));
+    // Seen, so events are routed to it, but not loaded before the restart.
+    let late = wat::logs(World::ChatPush, "late");
+    host.drop_in("late", b"not there yet");
+    wait_for("the late plugin to be known", || host.plugin("late"));
+
+    let accepted = Mutex::new(HashSet::new());
+    let stop = AtomicBool::new(false);
+    let url = format!("{}/webhook", host.url);
+    thread::scope(|scope| {
+        for sender in 0..16 {
+            let (accepted, stop, url) = (&accepted, &stop, &url);
+            scope.spawn(move || {
+                let client = Client::default();
+                for number in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let session = format!("s-{sender}-{number}");
+                    let body = samples::chat(&session, "count me");
+                    // Once the host is gone there is no answer, and no promise.
+                    let Ok(answer) = client.post(url, &[], body.as_bytes()) else {
+                        return;
+                    };
+                    if answer.status == 200 {
+                        accepted.lock().unwrap().insert(session);
+                    }
+                }
+            });
+        }
+        wait_for("some load", || (accepted.lock().unwrap().len() > 500).then_some(()));
+        host.kill();
+        stop.store(true, Ordering::Relaxed);
+    });
+
+    host.restart();
+    host.install("late", &late);
+    let accepted = accepted.into_inner().unwrap();
+    for plugin in ["early", "late"] {
+        wait_for("everything to be handled", || {
+            let pending = host.api(&format!("/api/deliveries?plugin={plugin}&state=pending&limit=1"));
+            pending["deliveries"].as_array()?.is_empty().then_some(())
+        });
+        let handled = handled_sessions(&host, plugin, accepted.len());
+        let missing: Vec<_> = accepted.difference(&handled).collect();
+        assert!(missing.is_empty(), "{plugin} lost {} events", missing.len());
+    }
+}
+
+/// The sessions of the events that `plugin` has handled.
+fn handled_sessions(host: &hookbox_testkit::Host, plugin: &str, expected: usize) -> HashSet<String> {
+    let limit = expected + 1000;
+    let done = host.api(&format!("/api/deliveries?plugin={plugin}&state=done&limit={limit}"));
+    let done = done["deliveries"].as_array().cloned().unwrap_or_default();
+    let session = |delivery: &serde_json::Value| delivery["session_id"].as_str().map(str::to_owned);
+    done.iter().filter_map(session).collect()
+}

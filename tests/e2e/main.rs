@@ -1,0 +1,9 @@
+//! The real binary from outside: real plugins, real requests.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod crash;
+mod errors;
+mod handlers;
+mod hostile;
+mod hot_load;
+mod support;

@@ -1,0 +1,34 @@
+//! What the tests share.
+
+use hookbox_testkit::{Host, HostOptions};
+use serde_json::Value;
+
+/// A host with the default configuration.
+pub fn host() -> Host {
+    host_with("")
+}
+
+/// A host with this `hookbox.toml`.
+pub fn host_with(config: &str) -> Host {
+    Host::start(
+        env!("CARGO_BIN_EXE_hookbox"),
+        HostOptions {
+            config: config.into(),
+            ..HostOptions::default()
+        },
+    )
+}
+
+/// A predicate for a line that `plugin` logged with this text.
+pub fn said<'a>(plugin: &'a str, text: &'a str) -> impl Fn(&Value) -> bool + 'a {
+    move |line| {
+        hookbox_testkit::log::is_from_plugin(line, plugin)
+            && hookbox_testkit::log::message(line) == text
+    }
+}
+
+/// The deliveries of a plugin in a state, from the admin API.
+pub fn deliveries(host: &Host, plugin: &str, state: &str) -> Vec<Value> {
+    let path = format!("/api/deliveries?plugin={plugin}&state={state}&limit=1000");
+    host.api(&path)["deliveries"].as_array().cloned().unwrap_or_default()
+}

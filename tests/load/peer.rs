@@ -1,0 +1,126 @@
+//! The child processes that are measured.
+
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use hookbox::toolchain;
+use hookbox_testkit::{Host, HostOptions};
+
+use crate::client::SECRET;
+
+/// One of the children.
+pub struct Peer {
+    pub name: String,
+    pub address: String,
+    process: Process,
+    handles: bool,
+}
+
+enum Process {
+    Native(Child),
+    Host(Box<Host>),
+}
+
+/// How much a child has used since its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    pub cpu: Duration,
+    pub resident: u64,
+}
+
+impl Peer {
+    pub fn native() -> Result<Self, Box<dyn Error>> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("--native-peer")
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let stdout = child.stdout.take().ok_or("no pipe")?;
+        let mut address = String::new();
+        BufReader::new(stdout).read_line(&mut address)?;
+        Ok(Self {
+            name: "native".into(),
+            address: address.trim().to_owned(),
+            process: Process::Native(child),
+            handles: false,
+        })
+    }
+
+    pub fn host(name: &str, plugin: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+        let config = "[[auth]]\ntype = \"hmac\"\nsecret = \"env:LOAD_SECRET\"\n";
+        let host = Host::start(
+            env!("CARGO_BIN_EXE_hookbox"),
+            HostOptions {
+                config: config.into(),
+                env: vec![("LOAD_SECRET".into(), SECRET.into())],
+                log: "warn,hookbox::cli=info".into(),
+            },
+        );
+        if let Some(plugin) = plugin {
+            host.install("order-finder", &fs::read(plugin)?);
+        }
+        Ok(Self {
+            name: name.into(),
+            address: host.url.trim_start_matches("http://").to_owned(),
+            process: Process::Host(Box::new(host)),
+            handles: plugin.is_some(),
+        })
+    }
+
+    /// Waits until everything that was posted is handled.
+    pub fn wait_handled(&self) -> Result<(), Box<dyn Error>> {
+        let (Process::Host(host), true) = (&self.process, self.handles) else {
+            return Ok(());
+        };
+        hookbox_testkit::wait_for("the backlog to be handled", || {
+            (host.api("/api/counts")["pending"] == 0).then_some(())
+        });
+        Ok(())
+    }
+
+    /// CPU time and memory of the child, as the kernel counts them.
+    pub fn usage(&self) -> Result<Usage, Box<dyn Error>> {
+        let pid = match &self.process {
+            Process::Native(child) => child.id(),
+            Process::Host(host) => host.pid(),
+        };
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The name in parentheses may hold spaces; the fields after it don't.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let per_second = rustix::param::clock_ticks_per_second();
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok())
+            .unwrap_or(0);
+        Ok(Usage {
+            // utime and stime are the fields 14 and 15 of the whole line.
+            cpu: Duration::from_secs_f64((ticks(11) + ticks(12)) as f64 / per_second as f64),
+            resident: resident * 1024,
+        })
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if let Process::Native(child) = &mut self.process {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Compiles the bundled plugin order-finder.
+pub fn build_plugin() -> Result<PathBuf, Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let out = root.join("target").join("load");
+    fs::create_dir_all(&out)?;
+    let mut say = |line: &str| eprintln!("  {line}");
+    let built = toolchain::build_plugin(&root.join("plugins/order-finder"), &out, &toolchain::Options::default(), &mut say)?;
+    Ok(built.component)
+}

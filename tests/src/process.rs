@@ -1,0 +1,235 @@
+//! The host as a child process.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::http::{Answer, Client};
+use crate::log::{Log, field, message};
+use crate::{samples, wait_for};
+
+/// How to start a host.
+#[derive(Clone, Debug, Default)]
+pub struct HostOptions {
+    /// The text of `hookbox.toml`.
+    pub config: String,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+    /// The log's filter (`RUST_LOG`); empty for the host's own default.
+    pub log: String,
+}
+
+/// A running host with scratch folders of its own, which outlive a restart and
+/// go away with this value.
+#[derive(Debug)]
+pub struct Host {
+    program: PathBuf,
+    options: HostOptions,
+    folder: TempDir,
+    child: Child,
+    /// Its log since the latest start.
+    pub log: Log,
+    /// The URL of its webhook listener, without a path.
+    pub url: String,
+    /// The URL of its admin listener, without a path.
+    pub admin: String,
+    client: Client,
+}
+
+impl Host {
+    /// Starts `program serve` with an empty plugins folder and waits until it is
+    /// ready.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    #[must_use]
+    pub fn start(program: impl Into<PathBuf>, options: HostOptions) -> Self {
+        let program = program.into();
+        let folder = TempDir::new().expect("a scratch folder");
+        fs::create_dir(folder.path().join("plugins")).expect("a plugins folder");
+        let (child, log) = spawn(&program, folder.path(), &options);
+        let mut host = Self {
+            program,
+            options,
+            folder,
+            child,
+            log,
+            url: String::new(),
+            admin: String::new(),
+            client: Client::default(),
+        };
+        host.wait_ready();
+        host
+    }
+
+    /// Starts it again, on the same folders, after it has ended.
+    pub fn restart(&mut self) {
+        (self.child, self.log) = spawn(&self.program, self.folder.path(), &self.options);
+        self.wait_ready();
+    }
+
+    fn wait_ready(&mut self) {
+        let up = self.log.wait("the host to be up", |line| message(line) == "hookbox is up");
+        self.url = format!("http://{}", field(&up, "listen"));
+        self.admin = format!("http://{}", field(&up, "admin"));
+        wait_for("the host to be ready", || {
+            let answer = self.client.get(&format!("{}/readyz", self.url)).ok()?;
+            (answer.status == 200).then_some(())
+        });
+    }
+
+    /// The plugins folder.
+    #[must_use]
+    pub fn plugins(&self) -> PathBuf {
+        self.folder.path().join("plugins")
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The child's process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Puts a plugin into the folder, by rename.
+    ///
+    /// # Panics
+    /// When the folder can't be written.
+    pub fn drop_in(&self, name: &str, wasm: &[u8]) {
+        let scratch = self.plugins().join(format!(".{name}.part"));
+        fs::write(&scratch, wasm).expect("the plugins folder can be written");
+        fs::rename(&scratch, self.plugins().join(format!("{name}.wasm"))).expect("renamed");
+    }
+
+    /// Writes a plugin's manifest.
+    ///
+    /// # Panics
+    /// When the folder can't be written.
+    pub fn manifest(&self, name: &str, text: &str) {
+        fs::write(self.plugins().join(format!("{name}.toml")), text).expect("written");
+    }
+
+    /// Drops a plugin in and waits until it runs; returns its version.
+    pub fn install(&self, name: &str, wasm: &[u8]) -> String {
+        let before = self.version(name);
+        self.drop_in(name, wasm);
+        wait_for(&format!("{name} to run"), || {
+            self.version(name).filter(|version| Some(version) != before.as_ref())
+        })
+    }
+
+    /// The version of a plugin that runs, as the admin API reports it.
+    #[must_use]
+    pub fn version(&self, name: &str) -> Option<String> {
+        self.plugin(name)?["version"].as_str().map(str::to_owned)
+    }
+
+    /// A plugin as the admin API reports it.
+    #[must_use]
+    pub fn plugin(&self, name: &str) -> Option<Value> {
+        let plugins = self.api("/api/plugins");
+        let mut plugins = plugins["plugins"].as_array()?.iter();
+        plugins.find(|plugin| plugin["plugin"] == name).cloned()
+    }
+
+    /// Gets JSON from the admin listener.
+    ///
+    /// # Panics
+    /// When it doesn't answer 200.
+    #[must_use]
+    pub fn api(&self, path: &str) -> Value {
+        let answer = self.client.get(&format!("{}{path}", self.admin));
+        let answer = answer.expect("the admin listener answers");
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.json()
+    }
+
+    /// Posts a body to `/webhook` without authentication.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    #[must_use]
+    pub fn post(&self, body: &[u8]) -> Answer {
+        self.post_with(&[("content-type", "application/json")], body)
+    }
+
+    /// Posts a body to `/webhook` with exactly these headers.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    #[must_use]
+    pub fn post_with(&self, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let url = format!("{}/webhook", self.url);
+        self.client.post(&url, headers, body).expect("the host answers")
+    }
+
+    /// Posts a sample body that no earlier one equals.
+    ///
+    /// # Panics
+    /// When it isn't answered 200.
+    pub fn post_chat(&self, session: &str, message: &str) {
+        let answer = self.post(samples::chat(session, message).as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Kills it at once, as `kill -9` does.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("reaped");
+    }
+
+    /// Asks it to stop, as Ctrl-C does, and waits.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn stop(&mut self) -> ExitStatus {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("signalled");
+        self.child.wait().expect("reaped")
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(program: &Path, folder: &Path, options: &HostOptions) -> (Child, Log) {
+    let config = folder.join("hookbox.toml");
+    fs::write(&config, &options.config).expect("the configuration is written");
+    let mut command = Command::new(program);
+    command
+        .arg("serve")
+        .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .args(["--log-format", "json"])
+        .arg("--config")
+        .arg(&config)
+        .arg("--plugins")
+        .arg(folder.join("plugins"))
+        .arg("--data")
+        .arg(folder.join("data"))
+        .envs(options.env.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::piped());
+    if !options.log.is_empty() {
+        command.env("RUST_LOG", &options.log);
+    }
+    let mut child = command.spawn().expect("the host's program starts");
+    let stderr = child.stderr.take().expect("its log is piped");
+    (child, Log::follow(stderr))
+}

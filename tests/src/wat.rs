@@ -1,0 +1,134 @@
+//! Plugins made of WebAssembly text, for what no language would let one write.
+//!
+//! The text is the body of the handler's core function. In the canonical ABI all
+//! handlers of the contract have one core type: a pointer to the parameters in,
+//! a pointer to the result out. A result whose first byte is 0 is `ok`.
+
+use std::path::Path;
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::{PackageId, Resolve};
+
+/// The worlds of the contract that have one handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// `on-room-join`
+    RoomJoin,
+    /// `on-chat-push`
+    ChatPush,
+    /// `on-event`
+    Event,
+}
+
+impl World {
+    fn name(self) -> &'static str {
+        match self {
+            Self::RoomJoin => "room-join-handler",
+            Self::ChatPush => "chat-push-handler",
+            Self::Event => "event-handler",
+        }
+    }
+
+    fn interface(self) -> &'static str {
+        match self {
+            Self::RoomJoin => "on-room-join",
+            Self::ChatPush => "on-chat-push",
+            Self::Event => "on-event",
+        }
+    }
+}
+
+/// A component whose handler runs `body`, which leaves the result's pointer on
+/// the stack. `i32.const 16` points at zeroes: `ok`. `items` are further parts
+/// of the module. `log` (level, pointers and lengths of context and message) is
+/// `$log`; memory has one page, `$bump` points to free space in it.
+///
+/// # Panics
+/// When the text is no good.
+#[must_use]
+pub fn plugin(world: World, items: &str, body: &str) -> Vec<u8> {
+    component(world, &module(world, items, body))
+}
+
+fn module(world: World, items: &str, body: &str) -> String {
+    format!(
+        r#"(module
+  (import "wasi:logging/logging@0.1.0-draft" "log"
+    (func $log (param i32 i32 i32 i32 i32)))
+  (memory (export "memory") 2)
+  (global $bump (mut i32) (i32.const 65536))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $bump) (i32.const 15)) (i32.const -16)))
+    (global.set $bump (i32.add (local.get $at) (local.get 3)))
+    (local.get $at))
+  {items}
+  (func $handle (export "hookbox:plugin/{interface}@0.1.0#handle") (param $event i32) (result i32)
+    {body}))"#,
+        interface = world.interface()
+    )
+}
+
+/// Makes a component of a core module's text.
+///
+/// # Panics
+/// When the text is no good.
+#[must_use]
+pub fn component(world: World, module: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(module).expect("good WebAssembly text");
+    let (resolve, package) = contract();
+    let world = resolve
+        .select_world(&[package], Some(world.name()))
+        .expect("the contract has that world");
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .expect("the metadata fits");
+    ComponentEncoder::default()
+        .module(&module)
+        .and_then(|encoder| encoder.validate(true).encode())
+        .expect("the module fits the contract")
+}
+
+fn contract() -> (Resolve, PackageId) {
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+    let mut resolve = Resolve::default();
+    let (package, _files) = resolve.push_dir(&wit).expect("the contract parses");
+    (resolve, package)
+}
+
+/// A handler that logs `text` and succeeds. Different texts make different
+/// versions of a plugin.
+#[must_use]
+pub fn logs(world: World, text: &str) -> Vec<u8> {
+    assert!(text.is_ascii() && !text.contains(['"', '\\']), "plain text");
+    let items = format!(r#"(data (i32.const 1024) "{text}")"#);
+    let body = format!(
+        "(call $log (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 1024) (i32.const {}))
+        (i32.const 16)",
+        text.len()
+    );
+    plugin(world, &items, &body)
+}
+
+/// A handler that traps at once.
+#[must_use]
+pub fn traps(world: World) -> Vec<u8> {
+    plugin(world, "", "unreachable")
+}
+
+/// A handler that loops for ever.
+#[must_use]
+pub fn loops(world: World) -> Vec<u8> {
+    plugin(world, "", "(loop $again (br $again)) (i32.const 16)")
+}
+
+/// A handler that asks for 4 GiB of memory.
+#[must_use]
+pub fn grows(world: World) -> Vec<u8> {
+    plugin(world, "", "(drop (memory.grow (i32.const 65534))) (i32.const 16)")
+}
+
+/// A handler that calls itself without end.
+#[must_use]
+pub fn recurses(world: World) -> Vec<u8> {
+    plugin(world, "", "(i32.add (call $handle (local.get $event)) (i32.const 1))")
+}
