@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use wit_component::{ComponentEncoder, DecodedWasm};
+use wit_parser::WorldItem;
 
 use super::Error;
 
@@ -59,10 +60,17 @@ fn encode(core: &[u8]) -> Result<Component, String> {
         .keys()
         .map(|key| resolve.name_world_key(key))
         .collect();
+    let asks = |item: &WorldItem| match item {
+        // Types come along without asking the host for anything.
+        WorldItem::Interface { id, .. } => !resolve.interfaces[*id].functions.is_empty(),
+        WorldItem::Function(_) => true,
+        WorldItem::Type { .. } => false,
+    };
     let imports = world
         .imports
-        .keys()
-        .map(|key| resolve.name_world_key(key))
+        .iter()
+        .filter(|(_, item)| asks(item))
+        .map(|(key, _)| resolve.name_world_key(key))
         .collect();
     Ok(Component {
         bytes,

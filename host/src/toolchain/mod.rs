@@ -65,7 +65,7 @@ pub struct Built {
     pub component_bytes: u64,
     /// What the component exports.
     pub exports: Vec<String>,
-    /// What the component imports.
+    /// What the component asks of the host: imported functions' interfaces.
     pub imports: Vec<String>,
     /// How long it took.
     pub took: Duration,
