@@ -119,7 +119,7 @@ impl CodeCache {
 
     /// Covers the key as well: an entry can't be passed off as another one.
     fn mac(&self, key: &Key, content: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new(&self.secret.into());
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("any length is a key");
         mac.update(key.0.as_bytes());
         mac.update(b"\0");
         mac.update(content);
@@ -158,8 +158,7 @@ fn load_or_make_secret(path: &Path) -> io::Result<[u8; 32]> {
         Ok(mut file) => {
             let mut secret = [0; 32];
             // A version-4 UUID carries 122 bits from the system's generator.
-            for (half, part) in secret.chunks_exact_mut(16).enumerate() {
-                let _ = half;
+            for part in secret.chunks_exact_mut(16) {
                 part.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
             }
             file.write_all(&secret)?;

@@ -34,3 +34,6 @@ pub use load::LoadError;
 pub use verdict::{Failure, Verdict};
 
 pub use adapters::Program;
+
+#[cfg(test)]
+mod tests;
