@@ -1,1 +1,2 @@
 //! HTTP in: authenticate, parse, store, answer.
+pub mod auth;
