@@ -67,7 +67,7 @@ fn a_static_header_must_have_the_value_exactly_once() {
         (&[("x-api-key", "kk")], Refusal::WrongValue(name.clone())),
         (
             &[("x-api-key", "k"), ("x-api-key", "k")],
-            Refusal::Repeated(name.clone()),
+            Refusal::Repeated(name),
         ),
     ] {
         assert_eq!(refusals(&[api_key()], sent), [refusal]);
