@@ -101,6 +101,7 @@ pub fn router(ingest: Ingest) -> Router {
     let in_flight = Arc::new(Semaphore::new(
         ingest.bounds.max_in_flight.min(Semaphore::MAX_PERMITS),
     ));
+    let large = Arc::new(Semaphore::new(receive::LARGE_AT_ONCE));
     let mut router = health::router(ingest.readiness);
     for endpoint in ingest.endpoints {
         let path = endpoint.path.clone();
@@ -109,6 +110,7 @@ pub fn router(ingest: Ingest) -> Router {
             journal: Arc::clone(&ingest.journal),
             bounds: ingest.bounds,
             in_flight: Arc::clone(&in_flight),
+            large: Arc::clone(&large),
             stats: Arc::clone(&ingest.stats),
             noise: noise::Noise::default(),
         });

@@ -28,6 +28,7 @@ pub(super) struct State {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) bounds: Bounds,
     pub(super) in_flight: Arc<Semaphore>,
+    pub(super) large: Arc<Semaphore>,
     pub(super) stats: Arc<Stats>,
     pub(super) noise: Noise,
 }
@@ -56,17 +57,18 @@ async fn accept(state: &State, request: extract::Request) -> Result<Response, Pr
         .map_err(|_| Problem::Overloaded)?;
     let (head, body) = request.into_parts();
     let head = Request::from_parts(head, ());
-    let body = receive::body(head.headers(), body, state.bounds).await?;
+    let received = receive::body(head.headers(), body, state.bounds, &state.large).await?;
+    let body = &received.body;
     receive::content_type(head.headers())?;
     let now = UnixMicros::now();
     auth::check(
         &state.endpoint.auth,
         head.headers(),
-        &body,
+        body,
         now.0.div_euclid(1_000_000),
     )?;
-    let parsed = envelope::parse(&body)?;
-    let dedupe = dedupe_key(&parsed, &body);
+    let parsed = envelope::parse(body)?;
+    let dedupe = dedupe_key(&parsed, body);
     let test_header = head.headers().contains_key(TEST_HEADER);
     let event = event(&state.endpoint.name, parsed, body, now, test_header);
     store(state, event, dedupe).await
@@ -87,7 +89,7 @@ fn dedupe_key(parsed: &Parsed, body: &[u8]) -> Option<DedupeKey> {
 fn event(
     endpoint: &EndpointName,
     parsed: Parsed,
-    body: Bytes,
+    body: &[u8],
     received_at: UnixMicros,
     test_header: bool,
 ) -> Event {
@@ -100,7 +102,9 @@ fn event(
         occurred_at: parsed.occurred_at,
         received_at,
         test_header,
-        body,
+        // A copy: what came in is a piece of the connection's buffer, and would keep
+        // all of it in memory for as long as the event waits.
+        body: Bytes::copy_from_slice(body),
         payload: parsed.payload,
     }
 }
