@@ -1,3 +1,7 @@
 //! The `hookbox` binary: a thin shell around the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hookbox::cli::main()
+}

@@ -1,1 +1,71 @@
 //! The operator's listener: health, metrics, API.
+//!
+//! On loopback it needs no token, so two things guard it there: it isn't
+//! reachable from other machines, and it answers only requests that name this
+//! machine itself in `Host`. A web page that makes its own name point to
+//! 127.0.0.1 is stopped by that. With a token, everything but `/healthz` and
+//! `/readyz` needs it.
+
+mod api;
+mod guard;
+mod metrics;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+
+use crate::config::Secret;
+use crate::ingest::health::{self, Readiness};
+use crate::ingest::problem::Problem;
+use crate::ingest::stats::Stats;
+use crate::journal::Journal;
+
+pub use metrics::Page;
+
+/// What the listener shows of the plugins.
+pub trait PluginsView: Send + Sync + 'static {
+    /// The plugins, their state and what is known about them, as JSON.
+    fn plugins(&self) -> serde_json::Value;
+}
+
+/// More metrics than the listener's own: adds them to the page.
+pub type MoreMetrics = Arc<dyn Fn(&mut Page) + Send + Sync>;
+
+/// What the listener works with.
+#[derive(Clone)]
+pub struct Admin {
+    /// Events and deliveries.
+    pub journal: Arc<dyn Journal>,
+    /// The plugins.
+    pub plugins: Arc<dyn PluginsView>,
+    /// For `/readyz`.
+    pub readiness: Readiness,
+    /// What ingest counts.
+    pub stats: Arc<Stats>,
+    /// What clients must know; nothing on loopback only.
+    pub token: Option<Secret>,
+    /// What others count.
+    pub more_metrics: Vec<MoreMetrics>,
+}
+
+/// The listener's routes.
+pub fn router(admin: Admin) -> Router {
+    let only_get = async || Problem::MethodNotAllowed { allow: "GET" };
+    let readiness = admin.readiness.clone();
+    let guard = Arc::new(admin.token.clone());
+    let admin = Arc::new(admin);
+    let guarded = Router::new()
+        .route("/metrics", get(metrics::page).fallback(only_get))
+        .route("/api/plugins", get(api::plugins).fallback(only_get))
+        .route("/api/events/{id}", get(api::event).fallback(only_get))
+        .route("/api/deliveries", get(api::deliveries).fallback(only_get))
+        .fallback(async || Problem::NoSuch("page here".to_owned()))
+        .layer(from_fn_with_state(guard, guard::guard))
+        .with_state(admin);
+    // Health stays outside: probes have neither token nor name.
+    health::router(readiness).merge(guarded)
+}

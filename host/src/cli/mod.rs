@@ -1,3 +1,76 @@
-//! One file a command.
+//! One file a command: each has its `Args` (with `--help` and examples) and
+//! `run`. A new command is a line in [`Command`] and one in [`dispatch`].
+//!
+//! Exit codes are decided here: 0 for success, 1 for a failure or a command's
+//! own "no", 2 for a wrong command line.
 
-pub mod build;
+mod send;
+
+use std::error::Error;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A WebAssembly plugin host for webhook events.
+#[derive(Debug, Parser)]
+#[command(name = "hookbox", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Send(send::Args),
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, Box<dyn Error>> {
+    Ok(match command {
+        Command::Send(args) => send::run(&args)?,
+    })
+}
+
+/// Reads the command line and runs the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    // clap answers --help (0) and wrong command lines (2) itself.
+    let cli = Cli::parse();
+    match dispatch(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to tell if even this can't be written.
+            let _ = writeln!(
+                std::io::stderr(),
+                "hookbox: {}",
+                with_sources(error.as_ref())
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The message, and the causes that it doesn't name itself.
+fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

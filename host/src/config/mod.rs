@@ -1,1 +1,201 @@
 //! The configuration: file, variables and flags, resolved into one value.
+//!
+//! ```text
+//! hookbox.toml ─▶ RawConfig ◀─ HOOKBOX_… variables ◀─ flags
+//!                     │ defaults, secrets fetched, checks
+//!                     ▼
+//!                  Config
+//! ```
+//!
+//! Paths in the file start at the file's folder; those of variables and flags at
+//! the current one.
+
+mod memory;
+mod raw;
+mod resolve;
+mod secret;
+#[cfg(test)]
+mod tests;
+pub mod toml_file;
+mod units;
+mod variables;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::ingest::Bounds;
+use crate::ingest::auth::Scheme;
+use crate::ingest::serve::ServeOptions;
+use crate::journal::JournalOptions;
+
+pub use memory::available as available_memory;
+pub use raw::{RawAdmin, RawAuth, RawConfig, RawIngest, RawJournal, RawLimits, RawScheme};
+pub use secret::{Secret, SecretError, SecretRef};
+pub use toml_file::Diagnosis;
+pub use units::{Size, Span, UnitError};
+
+/// The file that is read if there is one and no other is named.
+pub const DEFAULT_FILE: &str = "hookbox.toml";
+
+/// Everything that is decided before the start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where webhooks come in.
+    pub listen: SocketAddr,
+    /// The plugins' folder.
+    pub plugins: PathBuf,
+    /// The store's folder.
+    pub data: PathBuf,
+    /// The operator's listener.
+    pub admin: AdminConfig,
+    /// Who may post; everyone on this machine if empty.
+    pub auth: Vec<Scheme>,
+    /// Bounds of requests.
+    pub bounds: Bounds,
+    /// Bounds of connections, of both listeners.
+    pub serve: ServeOptions,
+    /// Dedupe and parking.
+    pub journal: JournalOptions,
+    /// For how long finished events are kept.
+    pub retention: Duration,
+    /// Bounds of attempts.
+    pub limits: Limits,
+}
+
+/// The operator's listener.
+#[derive(Clone, Debug)]
+pub struct AdminConfig {
+    /// Its address.
+    pub listen: SocketAddr,
+    /// What its clients must know; none on loopback only.
+    pub token: Option<Secret>,
+}
+
+/// Bounds of attempts. A plugin's manifest may lower those of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory of an attempt, in bytes.
+    pub memory: u64,
+    /// CPU time of an attempt.
+    pub cpu: Duration,
+    /// Time of an attempt in all.
+    pub wall: Duration,
+    /// Log output of an attempt, in bytes.
+    pub log: u64,
+    /// Attempts of one plugin at once.
+    pub per_plugin: usize,
+    /// Attempts of one endpoint at once.
+    pub per_endpoint: usize,
+    /// Attempts at once in all.
+    pub total: usize,
+    /// The sum of all running attempts' memory limits, in bytes.
+    pub memory_budget: u64,
+}
+
+/// What the command line overrides.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--config`: must exist if given.
+    pub config: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+    /// `--plugins`
+    pub plugins: Option<PathBuf>,
+    /// `--data`
+    pub data: Option<PathBuf>,
+    /// `--admin`
+    pub admin: Option<SocketAddr>,
+    /// `--allow-open`
+    pub allow_open: bool,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("{path} can't be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is wrong somewhere.
+    #[error("{0}")]
+    File(#[from] Diagnosis),
+    /// A variable is wrong.
+    #[error("the environment variable {name}: {message}")]
+    Variable {
+        /// Which.
+        name: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A value doesn't go with the others.
+    #[error("`{key}`: {message}")]
+    Value {
+        /// Which key.
+        key: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A secret can't be fetched.
+    #[error("`{key}`: {source}")]
+    Secret {
+        /// Which key.
+        key: String,
+        /// Why.
+        source: SecretError,
+    },
+}
+
+impl Config {
+    /// Reads the file (`--config`, else `HOOKBOX_CONFIG`, else `hookbox.toml` if
+    /// there is one), lays variables and flags over it, and resolves it all.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn load(
+        overrides: Overrides,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let named = overrides
+            .config
+            .clone()
+            .or_else(|| env("HOOKBOX_CONFIG").map(PathBuf::from));
+        let path = named.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+        let file = match std::fs::read_to_string(&path) {
+            Ok(text) => Self::read_text(&text, &path)?,
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                RawConfig::default()
+            }
+            Err(source) => return Err(ConfigError::Read { path, source }),
+        };
+        let variables = variables::read(env)?;
+        let flags = RawConfig {
+            listen: overrides.listen,
+            plugins: overrides.plugins,
+            data: overrides.data,
+            allow_open: overrides.allow_open.then_some(true),
+            admin: RawAdmin {
+                listen: overrides.admin,
+                token: None,
+            },
+            ..RawConfig::default()
+        };
+        resolve::resolve(flags.over(variables.over(file)), env)
+    }
+
+    fn read_text(text: &str, path: &Path) -> Result<RawConfig, ConfigError> {
+        let mut raw: RawConfig = toml_file::parse(text, path)?;
+        raw.rebase(path.parent().unwrap_or(Path::new("")));
+        Ok(raw)
+    }
+}
+
+/// The process's environment, for [`Config::load`].
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,179 @@
+//! The configuration as typed: each key may be absent, nothing is resolved.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::secret::SecretRef;
+use super::units::{Size, Span};
+
+/// A struct of optional keys that can be laid over another one.
+macro_rules! keys {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: Option<$type>,)*
+        }
+
+        impl $name {
+            fn over(self, below: Self) -> Self {
+                Self { $($field: self.$field.or(below.$field),)* }
+            }
+        }
+    };
+}
+
+keys! {
+    /// `[admin]`
+    RawAdmin {
+        /// Where the operator's listener listens.
+        listen: SocketAddr,
+        /// What its clients must know.
+        token: SecretRef,
+    }
+}
+
+keys! {
+    /// `[ingest]`
+    RawIngest {
+        /// The largest body.
+        max_body: Size,
+        /// The most requests at once.
+        max_in_flight: usize,
+        /// The most connections at once; more wait.
+        max_connections: usize,
+        /// How long a body may take.
+        body_timeout: Span,
+        /// How long a head may take, and a kept connection be idle.
+        header_timeout: Span,
+        /// How long requests in flight get on shutdown.
+        shutdown_grace: Span,
+    }
+}
+
+keys! {
+    /// `[journal]`
+    RawJournal {
+        /// For how long the same event counts as a duplicate; `"0"` is off.
+        dedupe_window: Span,
+        /// For how long deliveries wait for a removed plugin.
+        parked_for: Span,
+        /// For how long finished events are kept.
+        retention: Span,
+    }
+}
+
+keys! {
+    /// `[limits]`
+    RawLimits {
+        /// Memory of an attempt.
+        memory: Size,
+        /// CPU time of an attempt.
+        cpu: Span,
+        /// Time of an attempt in all.
+        wall: Span,
+        /// Log output of an attempt.
+        log: Size,
+        /// Attempts of one plugin at once.
+        per_plugin: usize,
+        /// Attempts of one endpoint at once.
+        per_endpoint: usize,
+        /// Attempts at once in all.
+        total: usize,
+        /// The sum of all running attempts' memory limits.
+        memory_budget: Size,
+    }
+}
+
+/// The type of an `[[auth]]` entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawScheme {
+    /// A header with a fixed value.
+    Header,
+    /// HMAC over the body.
+    Hmac,
+    /// HMAC over timestamp and body.
+    HmacTimestamped,
+}
+
+/// `[[auth]]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawAuth {
+    /// Which scheme.
+    #[serde(rename = "type")]
+    pub scheme: RawScheme,
+    /// The header's name, for `header`.
+    pub name: Option<String>,
+    /// The header's value, or the HMAC's key.
+    pub secret: SecretRef,
+}
+
+/// `hookbox.toml`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// Where webhooks come in.
+    pub listen: Option<SocketAddr>,
+    /// The plugins' folder.
+    pub plugins: Option<PathBuf>,
+    /// The store's folder.
+    pub data: Option<PathBuf>,
+    /// Whether to listen beyond this machine without authentication.
+    pub allow_open: Option<bool>,
+    /// `[admin]`
+    #[serde(default)]
+    pub admin: RawAdmin,
+    /// `[[auth]]`
+    #[serde(default)]
+    pub auth: Vec<RawAuth>,
+    /// `[ingest]`
+    #[serde(default)]
+    pub ingest: RawIngest,
+    /// `[journal]`
+    #[serde(default)]
+    pub journal: RawJournal,
+    /// `[limits]`
+    #[serde(default)]
+    pub limits: RawLimits,
+}
+
+impl RawConfig {
+    /// Lays this over `below`: what is given here counts.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            listen: self.listen.or(below.listen),
+            plugins: self.plugins.or(below.plugins),
+            data: self.data.or(below.data),
+            allow_open: self.allow_open.or(below.allow_open),
+            admin: self.admin.over(below.admin),
+            auth: if self.auth.is_empty() {
+                below.auth
+            } else {
+                self.auth
+            },
+            ingest: self.ingest.over(below.ingest),
+            journal: self.journal.over(below.journal),
+            limits: self.limits.over(below.limits),
+        }
+    }
+
+    /// Makes the paths in it start at `base`, where the file lies.
+    pub(super) fn rebase(&mut self, base: &std::path::Path) {
+        let places = [&mut self.plugins, &mut self.data];
+        for path in places.into_iter().flatten() {
+            *path = base.join(&path);
+        }
+        let secrets = self.auth.iter_mut().map(|auth| &mut auth.secret);
+        for secret in secrets.chain(self.admin.token.as_mut()) {
+            if let SecretRef::File(path) = secret {
+                *path = base.join(&path);
+            }
+        }
+    }
+}

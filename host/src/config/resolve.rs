@@ -1,0 +1,182 @@
+//! From what was typed to what counts: defaults, secrets, and the checks that
+//! need more than one key.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use axum::http::HeaderName;
+
+use super::raw::{RawAuth, RawConfig, RawIngest, RawJournal, RawLimits, RawScheme};
+use super::{AdminConfig, Config, ConfigError, Limits, Secret, SecretRef, Size, Span, memory};
+use crate::ingest::Bounds;
+use crate::ingest::auth::Scheme;
+use crate::ingest::serve::ServeOptions;
+use crate::journal::JournalOptions;
+
+type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+pub(super) fn resolve(raw: RawConfig, env: Env<'_>) -> Result<Config, ConfigError> {
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let auth = schemes(&raw.auth, env)?;
+    let listen = raw.listen.unwrap_or_else(|| local(3000));
+    if auth.is_empty() && !listen.ip().is_loopback() && raw.allow_open != Some(true) {
+        return Err(value(
+            "listen",
+            &format!(
+                "{listen} can be reached from other machines and no `[[auth]]` is configured: \
+                 add one, listen on 127.0.0.1, or set `allow_open = true` if anyone may post"
+            ),
+        ));
+    }
+    let token = raw
+        .admin
+        .token
+        .map(|token| fetch("admin.token", &token, env))
+        .transpose()?;
+    let admin = AdminConfig {
+        listen: raw.admin.listen.unwrap_or_else(|| local(3001)),
+        token,
+    };
+    if admin.token.is_none() && !admin.listen.ip().is_loopback() {
+        return Err(value(
+            "admin.listen",
+            &format!(
+                "{} can be reached from other machines: set `token` in `[admin]`, or listen on 127.0.0.1",
+                admin.listen
+            ),
+        ));
+    }
+    let (bounds, serve) = ingest(&raw.ingest)?;
+    let (journal, retention) = journal(&raw.journal);
+    Ok(Config {
+        listen,
+        plugins: raw.plugins.unwrap_or_else(|| "./plugins".into()),
+        data: raw.data.unwrap_or_else(|| "./data".into()),
+        admin,
+        auth,
+        bounds,
+        serve,
+        journal,
+        retention,
+        limits: limits(&raw.limits)?,
+    })
+}
+
+fn value(key: &str, message: &str) -> ConfigError {
+    ConfigError::Value {
+        key: key.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+fn fetch(key: &str, secret: &SecretRef, env: Env<'_>) -> Result<Secret, ConfigError> {
+    secret
+        .resolve(Path::new(""), env)
+        .map_err(|source| ConfigError::Secret {
+            key: key.to_owned(),
+            source,
+        })
+}
+
+fn schemes(entries: &[RawAuth], env: Env<'_>) -> Result<Vec<Scheme>, ConfigError> {
+    let scheme = |(at, entry): (usize, &RawAuth)| {
+        let key = |field: &str| format!("auth[{at}].{field}");
+        let secret = fetch(&key("secret"), &entry.secret, env)?;
+        match (entry.scheme, &entry.name) {
+            (RawScheme::Header, None) => Err(value(
+                &key("name"),
+                "an entry of the type \"header\" needs the header's name",
+            )),
+            (RawScheme::Header, Some(name)) => {
+                let name = HeaderName::from_bytes(name.as_bytes())
+                    .map_err(|_| value(&key("name"), &format!("{name:?} isn't a header's name")))?;
+                Ok(Scheme::Header {
+                    name,
+                    value: secret,
+                })
+            }
+            (_, Some(_)) => Err(value(
+                &key("name"),
+                "only entries of the type \"header\" have a name: the provider fixes the others' headers",
+            )),
+            (RawScheme::Hmac, None) => Ok(Scheme::Hmac { secret }),
+            (RawScheme::HmacTimestamped, None) => Ok(Scheme::HmacTimestamped { secret }),
+        }
+    };
+    entries.iter().enumerate().map(scheme).collect()
+}
+
+fn ingest(raw: &RawIngest) -> Result<(Bounds, ServeOptions), ConfigError> {
+    let bounds = Bounds::default();
+    let serve = ServeOptions::default();
+    let span = |given: Option<Span>, default| given.map_or(default, |span| span.0);
+    Ok((
+        Bounds {
+            max_body: raw.max_body.map_or(bounds.max_body, Size::bytes),
+            max_in_flight: at_least_one(
+                "ingest.max_in_flight",
+                raw.max_in_flight,
+                bounds.max_in_flight,
+            )?,
+            body_timeout: span(raw.body_timeout, bounds.body_timeout),
+        },
+        ServeOptions {
+            max_connections: at_least_one(
+                "ingest.max_connections",
+                raw.max_connections,
+                serve.max_connections,
+            )?,
+            header_timeout: span(raw.header_timeout, serve.header_timeout),
+            grace: span(raw.shutdown_grace, serve.grace),
+        },
+    ))
+}
+
+fn at_least_one(key: &str, given: Option<usize>, default: usize) -> Result<usize, ConfigError> {
+    match given.unwrap_or(default) {
+        0 => Err(value(key, "must be at least 1")),
+        number => Ok(number),
+    }
+}
+
+fn journal(raw: &RawJournal) -> (JournalOptions, Duration) {
+    let default = JournalOptions::default();
+    let options = JournalOptions {
+        dedupe_window: raw
+            .dedupe_window
+            .map_or(default.dedupe_window, |span| span.0),
+        parked_for: raw.parked_for.map_or(default.parked_for, |span| span.0),
+    };
+    (options, raw.retention.map_or(WEEK, |span| span.0))
+}
+
+fn limits(raw: &RawLimits) -> Result<Limits, ConfigError> {
+    let size = |given: Option<Size>, default| given.map_or(default, |size| size.0);
+    let span =
+        |given: Option<Span>, seconds| given.map_or(Duration::from_secs(seconds), |span| span.0);
+    let limits = Limits {
+        memory: size(raw.memory, 64 << 20),
+        cpu: span(raw.cpu, 1),
+        wall: span(raw.wall, 10),
+        log: size(raw.log, 64 << 10),
+        per_plugin: at_least_one("limits.per_plugin", raw.per_plugin, 8)?,
+        per_endpoint: at_least_one("limits.per_endpoint", raw.per_endpoint, 64)?,
+        total: at_least_one("limits.total", raw.total, 256)?,
+        memory_budget: raw
+            .memory_budget
+            .map_or_else(|| memory::available() / 2, |size| size.0),
+    };
+    if limits.memory_budget < limits.memory {
+        return Err(value(
+            "limits.memory_budget",
+            &format!(
+                "{} bytes are less than one attempt's `memory` of {} bytes: raise it or lower `limits.memory`",
+                limits.memory_budget, limits.memory
+            ),
+        ));
+    }
+    Ok(limits)
+}

@@ -1,0 +1,237 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "KEY" => Some("s3cret\n".into()),
+        "EMPTY" => Some("\n".into()),
+        _ => None,
+    }
+}
+
+fn resolve(text: &str) -> Result<Config, ConfigError> {
+    let raw = Config::read_text(text, Path::new("hookbox.toml"))?;
+    resolve::resolve(raw, &env)
+}
+
+fn error(text: &str) -> String {
+    resolve(text).unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_file_has_the_documented_defaults() {
+    let config = resolve("").unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:3000");
+    assert_eq!(config.admin.listen.to_string(), "127.0.0.1:3001");
+    assert_eq!(config.plugins, Path::new("./plugins"));
+    assert_eq!(config.data, Path::new("./data"));
+    assert_eq!(config.bounds.max_body, 1 << 20);
+    assert!(config.auth.is_empty() && config.admin.token.is_none());
+    let limits = config.limits;
+    assert_eq!((limits.memory, limits.log), (64 << 20, 64 << 10));
+    assert_eq!((limits.cpu.as_secs(), limits.wall.as_secs()), (1, 10));
+    assert_eq!(
+        (limits.per_plugin, limits.per_endpoint, limits.total),
+        (8, 64, 256)
+    );
+    assert!(limits.memory_budget <= available_memory());
+}
+
+#[test]
+fn a_full_file_is_read() {
+    let config = resolve(
+        r#"
+        listen = "0.0.0.0:80"
+        plugins = "p"
+        data = "/d"
+        [admin]
+        listen = "0.0.0.0:81"
+        token = "env:KEY"
+        [[auth]]
+        type = "header"
+        name = "X-API-Key"
+        secret = "env:KEY"
+        [[auth]]
+        type = "hmac-timestamped"
+        secret = "env:KEY"
+        [ingest]
+        max_body = "2MiB"
+        [journal]
+        dedupe_window = "0"
+        retention = "3d"
+        [limits]
+        cpu = "250ms"
+        memory_budget = "1GiB"
+        "#,
+    )
+    .unwrap();
+    let key = Secret::new("s3cret");
+    assert_eq!(config.admin.token, Some(key.clone()));
+    assert_eq!(
+        config.auth,
+        [
+            Scheme::Header {
+                name: "x-api-key".parse().unwrap(),
+                value: key.clone()
+            },
+            Scheme::HmacTimestamped { secret: key },
+        ]
+    );
+    assert_eq!(config.bounds.max_body, 2 << 20);
+    assert_eq!(config.journal.dedupe_window, Duration::ZERO);
+    assert_eq!(config.retention, Duration::from_secs(3 * 86_400));
+    assert_eq!(config.limits.cpu, Duration::from_millis(250));
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn each_mistake_is_explained_with_its_place() {
+    for (text, expected) in [
+        (
+            "\nlisten_on = 1",
+            "hookbox.toml, line 2: `listen_on`: unknown key `listen_on`; did you mean `listen`?",
+        ),
+        (
+            "[ingest]\nmax_bodi = 1",
+            "hookbox.toml, line 2: `ingest.max_bodi`: unknown key `max_bodi`; did you mean `max_body`?",
+        ),
+        (
+            "[admin]\nzzz = 1",
+            "hookbox.toml, line 2: `admin.zzz`: unknown key `zzz`; known here: listen, token",
+        ),
+        (
+            "[ingest]\n\nmax_in_flight = \"many\"",
+            "hookbox.toml, line 3: `ingest.max_in_flight`: invalid type: string \"many\", expected usize",
+        ),
+        (
+            "[limits]\nmemory = \"64MB\"",
+            "hookbox.toml, line 2: `limits.memory`: \"64MB\" isn't a size: write a whole number and B, KiB, MiB or GiB, such as \"64MiB\"",
+        ),
+        (
+            "[limits]\ncpu = 1",
+            "hookbox.toml, line 2: `limits.cpu`: invalid type: integer `1`, expected a duration such as \"10s\"",
+        ),
+        (
+            "listen = \"localhost\"",
+            "hookbox.toml, line 1: `listen`: invalid socket address syntax",
+        ),
+        (
+            "[[auth]]\ntype = \"hmacs\"\nsecret = \"env:KEY\"",
+            "hookbox.toml, line 2: `auth[0].type`: unknown word `hmacs`; did you mean `hmac`?",
+        ),
+        (
+            "[[auth]]\ntype = \"hmac\"",
+            "hookbox.toml, line 1: `auth[0]`: missing field `secret`",
+        ),
+        (
+            "[admin]\ntoken = \"hunter2\"",
+            "hookbox.toml, line 2: `admin.token`: a secret can't stand in the configuration itself: write \"env:NAME\" for an environment variable or \"file:PATH\" for a file",
+        ),
+        (
+            "[admin]\ntoken = \"env:NO\"",
+            "`admin.token`: the environment variable NO isn't set: set it, or name another one",
+        ),
+        (
+            "[admin]\ntoken = \"env:EMPTY\"",
+            "`admin.token`: the secret from the environment variable EMPTY is empty",
+        ),
+        (
+            "[[auth]]\ntype = \"header\"\nsecret = \"env:KEY\"",
+            "`auth[0].name`: an entry of the type \"header\" needs the header's name",
+        ),
+        ("[limits]\ntotal = 0", "`limits.total`: must be at least 1"),
+        (
+            "listen = \"0.0.0.0:3000\"",
+            "`listen`: 0.0.0.0:3000 can be reached from other machines and no `[[auth]]` is configured: add one, listen on 127.0.0.1, or set `allow_open = true` if anyone may post",
+        ),
+        (
+            "[admin]\nlisten = \"[::]:1\"",
+            "`admin.listen`: [::]:1 can be reached from other machines: set `token` in `[admin]`, or listen on 127.0.0.1",
+        ),
+    ] {
+        assert_eq!(error(text), expected);
+    }
+}
+
+#[test]
+fn a_literal_secret_is_never_repeated() {
+    for secret in [
+        "\"hunter2\"",
+        "20022002",
+        "2002.25",
+        "[\"hunter2\"]",
+        "'''hunter2",
+        "hunter2",
+    ] {
+        let message = error(&format!("[admin]\ntoken = {secret}"));
+        assert!(
+            !message.contains("2002") && !message.contains("hunter2"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn open_listening_can_be_allowed() {
+    assert!(resolve("listen = \"0.0.0.0:1\"\nallow_open = true").is_ok());
+}
+
+#[test]
+fn flags_come_before_variables_before_the_file_and_paths_keep_their_base() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("h.toml");
+    std::fs::write(dir.path().join("key"), "from file\r\n").unwrap();
+    std::fs::write(
+        &file,
+        "listen = '127.0.0.1:1'\nplugins = 'p'\ndata = 'd'\n[admin]\nlisten = '127.0.0.1:2'\ntoken = 'file:key'\n[limits]\ntotal = 3\n",
+    )
+    .unwrap();
+    let variables = |name: &str| {
+        let value = match name {
+            "HOOKBOX_LISTEN" => "127.0.0.1:4",
+            "HOOKBOX_DATA" => "a \"folder\"",
+            "HOOKBOX_LIMITS_TOTAL" => "5",
+            "HOOKBOX_ADMIN_LISTEN" => "127.0.0.1:6",
+            "HOOKBOX_AUTH" => "[{type = 'hmac', secret = 'env:KEY'}]",
+            "KEY" => "k",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    let flags = Overrides {
+        config: Some(file),
+        admin: Some("127.0.0.1:7".parse().unwrap()),
+        ..Overrides::default()
+    };
+    let config = Config::load(flags, &variables).unwrap();
+    assert_eq!(config.listen.port(), 4);
+    assert_eq!(config.admin.listen.port(), 7);
+    assert_eq!(config.admin.token, Some(Secret::new("from file")));
+    assert_eq!(config.plugins, dir.path().join("p"));
+    assert_eq!(config.data, Path::new("a \"folder\""));
+    assert_eq!(config.limits.total, 5);
+    assert_eq!(
+        config.auth,
+        [Scheme::Hmac {
+            secret: Secret::new("k")
+        }]
+    );
+}
+
+#[test]
+fn a_wrong_variable_or_a_missing_file_is_named() {
+    let load = |overrides, env: &dyn Fn(&str) -> Option<String>| {
+        Config::load(overrides, env).unwrap_err().to_string()
+    };
+    let variable = |name: &str| (name == "HOOKBOX_LIMITS_TOTAL").then(|| "many".to_owned());
+    assert!(
+        load(Overrides::default(), &variable)
+            .starts_with("the environment variable HOOKBOX_LIMITS_TOTAL: ")
+    );
+    let missing = Overrides {
+        config: Some("/no/such.toml".into()),
+        ..Overrides::default()
+    };
+    assert!(load(missing, &|_| None).starts_with("/no/such.toml can't be read: "));
+}
