@@ -26,6 +26,9 @@ mod schema;
 mod totals;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::thread;
 
