@@ -358,9 +358,10 @@ fn at(sorted: &[Duration], part: f64) -> String {
         reason = "a place in the list"
     )]
     let place = ((sorted.len() as f64 * part) as usize).min(sorted.len().saturating_sub(1));
-    sorted
-        .get(place)
-        .map_or_else(|| "-".into(), |time| format!("{:.2} ms", time.as_secs_f64() * 1e3))
+    sorted.get(place).map_or_else(
+        || "-".into(),
+        |time| format!("{:.2} ms", time.as_secs_f64() * 1e3),
+    )
 }
 
 fn size(file: &Path) -> u64 {

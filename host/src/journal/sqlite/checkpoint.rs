@@ -17,16 +17,16 @@ use super::OpenError;
 use super::reader::Slot;
 use super::schema::open_helper;
 
-/// The log is to start over when it is longer than this.
-const LOG_BOUND: i64 = 64 * 1024 * 1024;
-/// A pass begins when this much has been written since the last one: a page
-/// that is written again and again is then copied once.
-const PASS_FROM: i64 = 16 * 1024 * 1024;
-/// The longest rest that the writer copies itself.
-const SHORT_REST: i64 = 6 * 1024 * 1024;
-/// Past this the writer copies whatever rest there is: the disk is slower than
-/// the load, and someone has to wait.
-const LOG_LIMIT: i64 = 4 * LOG_BOUND;
+/// The log is to start over when it is longer than this many bytes.
+pub(super) const LOG_BOUND: i64 = 64 * 1024 * 1024;
+/// A pass begins when this part of the bound has been written since the last
+/// one: a page that is written again and again is then copied once.
+const PASS_FROM: i64 = 4;
+/// The longest rest that the writer copies itself, as a part of the bound.
+const SHORT_REST: i64 = 12;
+/// At this many times the bound the writer copies whatever rest there is: the
+/// disk is slower than the load, and someone has to wait.
+const LIMIT: i64 = 4;
 
 /// How long the log is, in pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,15 +48,16 @@ pub(super) enum Care {
     Rest,
 }
 
-/// Decides about a log of this size; `busy` while the thread is doing a pass.
-pub(super) fn care(size: LogSize, page: i64, busy: bool) -> Care {
+/// Decides about a log of this size that is to stay near `bound` bytes; `busy`
+/// while the thread is doing a pass.
+pub(super) fn care(size: LogSize, page: i64, bound: i64, busy: bool) -> Care {
     let all = size.pages * page;
     let rest = (size.pages - size.copied) * page;
     if rest == 0 {
         Care::Leave
-    } else if all >= LOG_BOUND && !busy && (rest <= SHORT_REST || all >= LOG_LIMIT) {
+    } else if all >= bound && !busy && (rest <= bound / SHORT_REST || all >= bound * LIMIT) {
         Care::Rest
-    } else if rest >= PASS_FROM || (all >= LOG_BOUND && !busy) {
+    } else if rest >= bound / PASS_FROM || (all >= bound && !busy) {
         Care::Wake
     } else {
         Care::Leave
@@ -177,4 +178,42 @@ fn run(work: &(Mutex<Work>, Condvar), slot: &Slot) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUND: i64 = 1_000_000;
+
+    fn cares(pages: i64, copied: i64, busy: bool) -> Care {
+        care(LogSize { pages, copied }, 1000, BOUND, busy)
+    }
+
+    #[test]
+    fn a_short_log_is_left_alone() {
+        assert_eq!(cares(0, 0, false), Care::Leave);
+        assert_eq!(cares(249, 0, false), Care::Leave);
+        assert_eq!(cares(900, 700, false), Care::Leave);
+        // Nothing to copy: the next write starts the log over.
+        assert_eq!(cares(2000, 2000, false), Care::Leave);
+    }
+
+    #[test]
+    fn the_thread_copies_what_has_gathered() {
+        assert_eq!(cares(250, 0, false), Care::Wake);
+        assert_eq!(cares(900, 650, true), Care::Wake);
+        assert_eq!(cares(1000, 900, false), Care::Wake);
+    }
+
+    #[test]
+    fn the_writer_copies_a_short_rest_of_a_long_log() {
+        assert_eq!(cares(1000, 920, false), Care::Rest);
+        assert_eq!(
+            cares(1000, 920, true),
+            Care::Leave,
+            "not into a running pass"
+        );
+        assert_eq!(cares(4000, 0, false), Care::Rest, "too long to go on");
+    }
 }

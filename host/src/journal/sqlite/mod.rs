@@ -69,6 +69,8 @@ pub struct Tuning {
     pub page_size: u32,
     /// Commits without syncing: shows that the power-loss test sees a loss.
     pub unsafe_no_sync: bool,
+    /// About how many bytes the log may have.
+    pub log_bound: i64,
     /// The file is full at this many pages.
     pub max_pages: Option<u32>,
 }
@@ -78,6 +80,7 @@ impl Default for Tuning {
         Self {
             page_size: schema::PAGE_SIZE,
             unsafe_no_sync: false,
+            log_bound: checkpoint::LOG_BOUND,
             max_pages: None,
         }
     }
@@ -132,6 +135,7 @@ impl SqliteJournal {
             reader: slot,
             fatal,
             lock,
+            broken: false,
         };
         thread::Builder::new()
             .name("journal-write".into())

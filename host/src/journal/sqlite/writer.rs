@@ -46,6 +46,8 @@ pub(super) struct Writer {
     pub(super) reader: Slot,
     pub(super) fatal: watch::Sender<Option<String>>,
     pub(super) lock: FolderLock,
+    /// The connection or the state in memory can't be trusted any more.
+    pub(super) broken: bool,
 }
 
 type Answers = Vec<Result<Value, JournalError>>;
@@ -82,27 +84,18 @@ impl Writer {
     /// Commits a batch and answers it. Fails only if the engine can't go on.
     fn batch(&mut self, batch: Vec<(Op, Reply)>) -> Result<(), OpenError> {
         let (ops, replies): (Vec<Op>, Vec<Reply>) = batch.into_iter().unzip();
-        let mut failed = None;
         let answers = match self.commit(&ops) {
             Ok(answers) => answers,
-            Err(error) => {
-                let failure = classify(&error);
-                if failure == Failure::Request {
-                    self.one_by_one(&ops)
-                } else {
-                    failed = (failure == Failure::Disk).then_some(());
-                    ops.iter().map(|_| Err(error::answer(&error))).collect()
-                }
+            Err(error) if !self.broken && classify(&error) == Failure::Request => {
+                self.one_by_one(&ops)
             }
+            Err(error) => ops.iter().map(|_| Err(error::answer(&error))).collect(),
         };
         for (reply, answer) in replies.into_iter().zip(answers) {
             // Whoever asked may have gone: what was asked is done all the same.
             let _ = reply.send(answer);
         }
-        match failed {
-            Some(()) => self.reopen(),
-            None => Ok(()),
-        }
+        if self.broken { self.reopen() } else { Ok(()) }
     }
 
     /// One transaction; afterwards its deliveries are announced. On an error
@@ -117,15 +110,27 @@ impl Writer {
                 Ok(answers)
             }
             Err(error) => {
-                if !self.conn.is_autocommit() {
-                    let _ = self.conn.execute_batch("ROLLBACK");
-                }
-                if classify(&error) != Failure::Disk {
-                    self.state = State::load(&self.conn, &self.options)?;
+                if let Err(worse) = self.roll_back(&error) {
+                    tracing::error!(error = %worse, "the journal's batch can't be taken back");
+                    self.broken = true;
                 }
                 Err(error)
             }
         }
+    }
+
+    /// Back to what is committed, if that can be known.
+    #[cold]
+    fn roll_back(&mut self, error: &rusqlite::Error) -> Result<(), rusqlite::Error> {
+        if !self.conn.is_autocommit() {
+            self.conn.execute_batch("ROLLBACK")?;
+        }
+        if classify(error) == Failure::Disk {
+            self.broken = true;
+        } else {
+            self.state = State::load(&self.conn, &self.options)?;
+        }
+        Ok(())
     }
 
     fn transaction(
@@ -152,11 +157,16 @@ impl Writer {
     fn one_by_one(&mut self, ops: &[Op]) -> Answers {
         let mut answers = Vec::with_capacity(ops.len());
         for op in ops {
-            let answer = match self.commit(std::slice::from_ref(op)) {
+            if self.broken {
+                answers.push(Err(JournalError::Unconfirmed(
+                    "an earlier write of the batch failed".into(),
+                )));
+                continue;
+            }
+            answers.push(match self.commit(std::slice::from_ref(op)) {
                 Ok(mut one) => one.pop().unwrap_or(Err(JournalError::Closed)),
                 Err(error) => Err(error::answer(&error)),
-            };
-            answers.push(answer);
+            });
         }
         answers
     }
@@ -188,6 +198,7 @@ impl Writer {
             **guard = Some(open_helper(&self.file).map_err(sqlite)?);
         }
         drop(guards);
+        self.broken = false;
         (self.feed)(FeedItem::Reread);
         Ok(())
     }
@@ -214,7 +225,8 @@ impl Writer {
             }
         };
         let page = i64::from(self.tuning.page_size);
-        match checkpoint::care(size, page, self.checkpointer.busy()) {
+        let bound = self.tuning.log_bound;
+        match checkpoint::care(size, page, bound, self.checkpointer.busy()) {
             Care::Leave => {}
             Care::Wake => self.checkpointer.wake(),
             Care::Rest => {

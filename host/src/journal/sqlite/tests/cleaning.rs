@@ -54,8 +54,14 @@ async fn parked_deliveries_die_after_their_time_and_not_before() {
             ..JournalOptions::default()
         });
         let journal = bench.open();
-        journal.install(everything("gone")).await.expect("installed");
-        journal.install(everything("here")).await.expect("installed");
+        journal
+            .install(everything("gone"))
+            .await
+            .expect("installed");
+        journal
+            .install(everything("here"))
+            .await
+            .expect("installed");
         // More than one step's worth.
         let bodies = (0..700).map(|n| journal.append(at(&n.to_string(), NOW)));
         let answers = futures_util::future::join_all(bodies).await;

@@ -23,7 +23,10 @@ async fn the_folder_is_its_owners_alone() {
     let bench = Bench::new();
     let folder = bench.path().join("deep/data");
     let journal = SqliteJournal::open(&folder, JournalOptions::default(), bench.feed());
-    let mode = std::fs::metadata(&folder).expect("made").permissions().mode();
+    let mode = std::fs::metadata(&folder)
+        .expect("made")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o700);
     journal.expect("it opens").close().await;
 }

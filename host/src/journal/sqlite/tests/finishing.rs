@@ -130,7 +130,13 @@ async fn states_are_listed_and_counted() {
     }
     let counts = journal.counts().await.expect("read");
     assert_eq!(
-        (counts.events, counts.pending, counts.done, counts.ignored, counts.dead),
+        (
+            counts.events,
+            counts.pending,
+            counts.done,
+            counts.ignored,
+            counts.dead
+        ),
         (5, 3, 1, 1, 1)
     );
     let list = async |filter: DeliveryFilter, limit| {

@@ -27,7 +27,10 @@ async fn deliveries_are_made_with_the_event_and_announced_in_order() {
         .pending(plugin("a"), DeliveryId(0), 1000)
         .await
         .expect("read");
-    let of_a: Vec<_> = routed.iter().filter(|one| one.plugin == plugin("a")).collect();
+    let of_a: Vec<_> = routed
+        .iter()
+        .filter(|one| one.plugin == plugin("a"))
+        .collect();
     assert_eq!(page.len(), 100);
     for (stored, announced) in page.iter().zip(of_a) {
         assert_eq!(stored.delivery, announced.delivery);
@@ -117,6 +120,12 @@ async fn endpoints_dont_see_each_other() {
         plugin: Some(other),
         ..DeliveryFilter::default()
     };
-    assert!(journal.deliveries(nothing, 9).await.expect("read").is_empty());
+    assert!(
+        journal
+            .deliveries(nothing, 9)
+            .await
+            .expect("read")
+            .is_empty()
+    );
     journal.close().await;
 }
