@@ -13,6 +13,8 @@
 //! call hands out a transaction, and each call is safe to repeat after
 //! [`JournalError::Unconfirmed`].
 
+pub mod sqlite;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +104,12 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<DeliveryRecord>, JournalError>;
 
+    /// A plugin's counters, sorted by name.
+    ///
+    /// # Errors
+    /// As for [`Journal::pending`].
+    async fn counters(&self, plugin: PluginKey) -> Result<Vec<Counter>, JournalError>;
+
     /// How many deliveries there are in each state, for metrics and `demo`.
     ///
     /// # Errors
@@ -123,7 +131,18 @@ pub trait Journal: Send + Sync + 'static {
 
 /// Where committed deliveries go: called by the engine, in the order of ids,
 /// after their commit and before [`Journal::append`] returns. It must not block.
-pub type Feed = Arc<dyn Fn(Vec<Routed>) + Send + Sync>;
+pub type Feed = Arc<dyn Fn(FeedItem) + Send + Sync>;
+
+/// What an engine tells dispatch.
+#[derive(Clone, Debug)]
+pub enum FeedItem {
+    /// These deliveries were committed.
+    Routed(Vec<Routed>),
+    /// The engine has reopened its files after an unconfirmed write, and there
+    /// may be deliveries that were never announced: read
+    /// [`Journal::pending`] again, skipping what is already known.
+    Reread,
+}
 
 /// Settings common to all engines.
 #[derive(Clone, Debug)]
@@ -260,6 +279,15 @@ pub struct CounterAdd {
     pub name: String,
     /// How much to add; wraps nowhere: sums stop at the ends of the range.
     pub delta: i64,
+}
+
+/// A counter's name and sum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Counter {
+    /// The name.
+    pub name: String,
+    /// The sum of what was added.
+    pub value: i64,
 }
 
 /// The state of a delivery.

@@ -1,0 +1,77 @@
+//! Reading: one thread with a connection of its own, so that a page of results
+//! never waits for the writer, nor the writer for it.
+//!
+//! Each question is one statement over a bounded page: a read transaction that
+//! stays open would keep the log from starting over.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::schema::open_helper;
+use super::{OpenError, error};
+use crate::journal::JournalError;
+
+/// Questions that may wait; who comes later waits to ask.
+const QUEUE: usize = 256;
+
+type Question = Box<dyn FnOnce(&Connection) + Send>;
+
+/// A connection that the writer can close and open again under its user.
+pub(super) type Slot = Arc<Mutex<Option<Connection>>>;
+
+/// Asks the reading thread.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    questions: mpsc::Sender<Question>,
+}
+
+impl Reader {
+    /// Starts the thread. It ends when the last `Reader` is gone.
+    pub(super) fn start(file: &Path) -> Result<(Self, Slot), OpenError> {
+        let conn = open_helper(file).map_err(|source| OpenError::Sqlite {
+            file: file.into(),
+            source,
+        })?;
+        let slot: Slot = Arc::new(Mutex::new(Some(conn)));
+        let (questions, mut asked) = mpsc::channel::<Question>(QUEUE);
+        let own = Arc::clone(&slot);
+        thread::Builder::new()
+            .name("journal-read".into())
+            .spawn(move || {
+                while let Some(question) = asked.blocking_recv() {
+                    let guard = own.lock().unwrap_or_else(PoisonError::into_inner);
+                    // Without a connection the question is dropped, and its
+                    // asker is told that the journal is closed.
+                    if let Some(conn) = guard.as_ref() {
+                        question(conn);
+                    }
+                }
+            })
+            .map_err(OpenError::Thread)?;
+        Ok((Self { questions }, slot))
+    }
+
+    /// Asks and waits for the answer.
+    pub(super) async fn ask<T, F>(&self, question: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Question = Box::new(move |conn| {
+            let _ = reply.send(question(conn));
+        });
+        self.questions
+            .send(boxed)
+            .await
+            .map_err(|_| JournalError::Closed)?;
+        answer
+            .await
+            .map_err(|_| JournalError::Closed)?
+            .map_err(|error| error::read_error(&error))
+    }
+}

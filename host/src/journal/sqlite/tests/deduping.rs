@@ -1,0 +1,170 @@
+//! Once per duplicate (guarantee 5).
+
+use super::*;
+
+async fn duplicate_of(journal: &SqliteJournal, new: NewEvent) -> EventId {
+    match journal.append(new).await.expect("an answer") {
+        Appended::Duplicate { of } => of,
+        Appended::Stored { seq, .. } => panic!("stored again as {seq:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_same_body_is_stored_once_through_a_restart() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.install(everything("a")).await.expect("installed");
+    let first = at("same", NOW);
+    store(&journal, first.clone()).await;
+    assert_eq!(
+        duplicate_of(&journal, at("same", later(1))).await,
+        first.event.id
+    );
+    journal.close().await;
+    let journal = bench.open();
+    assert_eq!(
+        duplicate_of(&journal, at("same", later(2))).await,
+        first.event.id
+    );
+    store(&journal, at("other", later(2))).await;
+    assert_eq!(bench.routed().len(), 2);
+    assert_eq!(journal.counts().await.expect("read").events, 2);
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn of_many_at_the_same_moment_one_is_stored() {
+    let bench = Bench::new();
+    let journal = Arc::new(bench.open());
+    let appends: Vec<_> = (0..100)
+        .map(|_| {
+            let journal = Arc::clone(&journal);
+            tokio::spawn(async move {
+                let new = at("same", NOW);
+                (new.event.id, journal.append(new).await.expect("an answer"))
+            })
+        })
+        .collect();
+    let (mut stored, mut named) = (Vec::new(), Vec::new());
+    for append in appends {
+        match append.await.expect("no panic") {
+            (id, Appended::Stored { .. }) => stored.push(id),
+            (_, Appended::Duplicate { of }) => named.push(of),
+        }
+    }
+    assert_eq!(stored.len(), 1);
+    assert_eq!(named.len(), 99);
+    assert!(named.iter().all(|id| *id == stored[0]));
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn after_the_window_it_is_new_again() {
+    let window = Duration::from_secs(60);
+    let bench = Bench::with(JournalOptions {
+        dedupe_window: window,
+        ..JournalOptions::default()
+    });
+    let journal = bench.open();
+    let first = at("same", NOW);
+    store(&journal, first.clone()).await;
+    assert_eq!(
+        duplicate_of(&journal, at("same", later(59))).await,
+        first.event.id
+    );
+    let second = at("same", later(60));
+    store(&journal, second.clone()).await;
+    // The window counts from the event that was stored, through a change of
+    // generations and through a restart.
+    for seconds in [61, 90, 119] {
+        let of = duplicate_of(&journal, at("same", later(seconds))).await;
+        assert_eq!(of, second.event.id);
+    }
+    journal.close().await;
+    let journal = bench.open();
+    assert_eq!(
+        duplicate_of(&journal, at("same", later(119))).await,
+        second.event.id
+    );
+    store(&journal, at("same", later(120))).await;
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn off_means_off() {
+    let bench = Bench::with(JournalOptions {
+        dedupe_window: Duration::ZERO,
+        ..JournalOptions::default()
+    });
+    let journal = bench.open();
+    store(&journal, at("same", NOW)).await;
+    store(&journal, at("same", NOW)).await;
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn an_event_without_a_key_is_never_a_duplicate() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    for _ in 0..2 {
+        let mut new = at("test", NOW);
+        new.dedupe = None;
+        store(&journal, new).await;
+    }
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn endpoints_have_keys_of_their_own() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    store(&journal, at("same", NOW)).await;
+    let mut event = event_of("same", NOW);
+    event.endpoint = EndpointName::new("other").expect("a name");
+    store(&journal, new(event)).await;
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn an_append_can_be_repeated() {
+    // After an unconfirmed write the caller may try the very same event again.
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.install(everything("a")).await.expect("installed");
+    let with_key = at("with", NOW);
+    let mut without = at("without", NOW);
+    without.dedupe = None;
+    for new in [with_key, without] {
+        let first = journal.append(new.clone()).await.expect("stored");
+        let again = journal.append(new).await.expect("an answer");
+        assert_eq!(first, again);
+    }
+    assert_eq!(bench.routed().len(), 2);
+    assert_eq!(journal.counts().await.expect("read").pending, 2);
+    store(&journal, at("next", NOW)).await;
+    assert_eq!(journal.counts().await.expect("read").pending, 3);
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn old_keys_leave_the_file() {
+    let bench = Bench::with(JournalOptions {
+        dedupe_window: Duration::from_secs(60),
+        ..JournalOptions::default()
+    });
+    let journal = bench.open();
+    // Long ago by the host's clock, in more keys than one step drops.
+    let appends = (0..3000).map(|n| journal.append(at(&n.to_string(), NOW)));
+    let answers = futures_util::future::join_all(appends).await;
+    assert!(answers.iter().all(Result::is_ok));
+    let now = UnixMicros::now();
+    store(&journal, at("fresh", now)).await;
+    journal.clean(UnixMicros(0)).await.expect("cleaned");
+    let keys: i64 = bench
+        .sql()
+        .query_row("SELECT count(*) FROM dedupe", [], |row| row.get(0))
+        .expect("read");
+    assert_eq!(keys, 1);
+    duplicate_of(&journal, at("fresh", now)).await;
+    journal.close().await;
+}

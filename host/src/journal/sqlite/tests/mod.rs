@@ -1,0 +1,143 @@
+//! What the engine promises, on real files.
+
+mod cleaning;
+mod deduping;
+mod files;
+mod finishing;
+mod routing;
+mod trouble;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use super::{SqliteJournal, Tuning};
+use crate::journal::{
+    Appended, Effects, Feed, FeedItem, Finish, Installed, Journal as _, JournalOptions, NewEvent,
+    Next, PluginKey, Routed,
+};
+use crate::types::event::Event;
+use crate::types::{
+    DedupeKey, DeliveryId, EndpointName, EventId, Payload, PluginName, Subscription, UnixMicros,
+};
+
+/// A journal on a scratch folder, and what it announced.
+struct Bench {
+    folder: TempDir,
+    options: JournalOptions,
+    tuning: Tuning,
+    heard: Arc<Mutex<Vec<FeedItem>>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(JournalOptions::default())
+    }
+
+    fn with(options: JournalOptions) -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a scratch folder"),
+            options,
+            tuning: Tuning::default(),
+            heard: Arc::default(),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn feed(&self) -> Feed {
+        let heard = Arc::clone(&self.heard);
+        Arc::new(move |item| heard.lock().expect("not poisoned").push(item))
+    }
+
+    fn open(&self) -> SqliteJournal {
+        let (options, tuning) = (self.options.clone(), self.tuning.clone());
+        SqliteJournal::open_tuned(self.path(), options, tuning, self.feed()).expect("it opens")
+    }
+
+    fn routed(&self) -> Vec<Routed> {
+        let heard = self.heard.lock().expect("not poisoned");
+        heard
+            .iter()
+            .flat_map(|item| match item {
+                FeedItem::Routed(routed) => routed.clone(),
+                FeedItem::Reread => Vec::new(),
+            })
+            .collect()
+    }
+
+    /// Looks into the file from outside.
+    fn sql(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path().join(super::FILE)).expect("the file")
+    }
+}
+
+const NOW: UnixMicros = UnixMicros(1_790_000_000_000_000);
+
+fn later(seconds: u64) -> UnixMicros {
+    NOW.after(Duration::from_secs(seconds))
+}
+
+fn event_of(body: &str, received_at: UnixMicros) -> Event {
+    Event {
+        id: EventId::generate(),
+        endpoint: EndpointName::default_endpoint(),
+        event_type: "chat.push".into(),
+        agent_id: Some("A1".into()),
+        session_id: Some("s1".into()),
+        occurred_at: Some(1_790_607_268.895_705),
+        received_at,
+        test_header: false,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        payload: Payload::Other,
+    }
+}
+
+fn new(event: Event) -> NewEvent {
+    NewEvent {
+        dedupe: Some(DedupeKey::of_body(&event.body)),
+        event: Arc::new(event),
+    }
+}
+
+fn at(body: &str, received_at: UnixMicros) -> NewEvent {
+    new(event_of(body, received_at))
+}
+
+fn plugin(name: &str) -> PluginKey {
+    PluginKey {
+        endpoint: EndpointName::default_endpoint(),
+        plugin: PluginName::new(name).expect("a name"),
+    }
+}
+
+fn everything(name: &str) -> Installed {
+    Installed {
+        key: plugin(name),
+        subscription: Subscription::default(),
+    }
+}
+
+fn outcome(delivery: DeliveryId, next: Next) -> Finish {
+    Finish {
+        delivery,
+        next,
+        started_at: NOW,
+        duration: Duration::from_millis(3),
+        cpu: Duration::from_millis(1),
+        peak_memory: 65_536,
+        effects: Effects::default(),
+    }
+}
+
+async fn store(journal: &SqliteJournal, new: NewEvent) -> usize {
+    match journal.append(new).await.expect("it is stored") {
+        Appended::Stored { deliveries, .. } => deliveries,
+        Appended::Duplicate { of } => panic!("taken for a duplicate of {of}"),
+    }
+}

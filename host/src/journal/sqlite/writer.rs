@@ -1,0 +1,278 @@
+//! The one thread that writes: takes what waits, commits it together, answers.
+
+use std::path::PathBuf;
+use std::sync::PoisonError;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::apply::{Op, State, Value};
+use super::checkpoint::{self, Care, Checkpointer};
+use super::error::{self, Failure, classify};
+use super::lock::FolderLock;
+use super::reader::Slot;
+use super::schema::{open_helper, open_writer};
+use super::{OpenError, Tuning, log_file, log_path};
+use crate::journal::{Feed, FeedItem, JournalError, JournalOptions, Routed};
+
+/// Requests in one commit at most.
+const BATCH: usize = 512;
+/// Bytes in one commit, about: a few huge bodies don't make a huge commit.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Commits between two looks at the log's size.
+const LOOK_EVERY: u32 = 8;
+
+/// Where a request's answer goes.
+pub(super) type Reply = oneshot::Sender<Result<Value, JournalError>>;
+
+/// What waits in the writer's channel.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// A write and where to answer.
+    Do(Op, Reply),
+    /// Do what came before, then end.
+    Close(oneshot::Sender<()>),
+}
+
+/// Everything that the writer thread owns.
+pub(super) struct Writer {
+    pub(super) file: PathBuf,
+    pub(super) options: JournalOptions,
+    pub(super) tuning: Tuning,
+    pub(super) feed: Feed,
+    pub(super) conn: Connection,
+    pub(super) state: State,
+    pub(super) checkpointer: Checkpointer,
+    pub(super) reader: Slot,
+    pub(super) fatal: watch::Sender<Option<String>>,
+    pub(super) lock: FolderLock,
+    /// The connection or the state in memory can't be trusted any more.
+    pub(super) broken: bool,
+}
+
+type Answers = Vec<Result<Value, JournalError>>;
+
+impl Writer {
+    /// Runs until it is closed, all senders are gone, or the disk can't be used
+    /// any more.
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut closers = Vec::new();
+        let mut commits = 0;
+        while let Some(first) = requests.blocking_recv() {
+            let batch = take(first, &mut requests, &mut closers);
+            if !closers.is_empty() {
+                // No more from now on; what is in the channel is still done.
+                requests.close();
+            }
+            if !batch.is_empty()
+                && let Err(error) = self.batch(batch)
+            {
+                self.give_up(&error, requests);
+                return;
+            }
+            commits += 1;
+            if commits % LOOK_EVERY == 0 {
+                self.look_after_log();
+            }
+        }
+        self.end();
+        for closer in closers {
+            let _ = closer.send(());
+        }
+    }
+
+    /// Commits a batch and answers it. Fails only if the engine can't go on.
+    fn batch(&mut self, batch: Vec<(Op, Reply)>) -> Result<(), OpenError> {
+        let (ops, replies): (Vec<Op>, Vec<Reply>) = batch.into_iter().unzip();
+        let answers = match self.commit(&ops) {
+            Ok(answers) => answers,
+            Err(error) if !self.broken && classify(&error) == Failure::Request => {
+                self.one_by_one(&ops)
+            }
+            Err(error) => ops.iter().map(|_| Err(error::answer(&error))).collect(),
+        };
+        for (reply, answer) in replies.into_iter().zip(answers) {
+            // Whoever asked may have gone: what was asked is done all the same.
+            let _ = reply.send(answer);
+        }
+        if self.broken { self.reopen() } else { Ok(()) }
+    }
+
+    /// One transaction; afterwards its deliveries are announced. On an error
+    /// nothing of it counts and the state in memory is as committed.
+    fn commit(&mut self, ops: &[Op]) -> Result<Answers, rusqlite::Error> {
+        let mut routed = Vec::new();
+        match self.transaction(ops, &mut routed) {
+            Ok(answers) => {
+                if !routed.is_empty() {
+                    (self.feed)(FeedItem::Routed(routed));
+                }
+                Ok(answers)
+            }
+            Err(error) => {
+                if let Err(worse) = self.roll_back(&error) {
+                    tracing::error!(error = %worse, "the journal's batch can't be taken back");
+                    self.broken = true;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Back to what is committed, if that can be known.
+    #[cold]
+    fn roll_back(&mut self, error: &rusqlite::Error) -> Result<(), rusqlite::Error> {
+        if !self.conn.is_autocommit() {
+            self.conn.execute_batch("ROLLBACK")?;
+        }
+        if classify(error) == Failure::Disk {
+            self.broken = true;
+        } else {
+            self.state = State::load(&self.conn, &self.options)?;
+        }
+        Ok(())
+    }
+
+    fn transaction(
+        &mut self,
+        ops: &[Op],
+        routed: &mut Vec<Routed>,
+    ) -> Result<Answers, rusqlite::Error> {
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let before = self.state.totals;
+        let mut answers = Vec::with_capacity(ops.len());
+        for op in ops {
+            answers.push(self.state.apply(&self.conn, op, routed)?);
+        }
+        if self.state.totals != before {
+            self.state.totals.save(&self.conn)?;
+        }
+        self.state.dedupe.save(&self.conn)?;
+        self.conn.prepare_cached("COMMIT")?.execute([])?;
+        Ok(answers)
+    }
+
+    /// The slow way for a batch in which one request is at fault.
+    #[cold]
+    fn one_by_one(&mut self, ops: &[Op]) -> Answers {
+        let mut answers = Vec::with_capacity(ops.len());
+        for op in ops {
+            if self.broken {
+                answers.push(Err(JournalError::Unconfirmed(
+                    "an earlier write of the batch failed".into(),
+                )));
+                continue;
+            }
+            answers.push(match self.commit(std::slice::from_ref(op)) {
+                Ok(mut one) => one.pop().unwrap_or(Err(JournalError::Closed)),
+                Err(error) => Err(error::answer(&error)),
+            });
+        }
+        answers
+    }
+
+    /// Closes every connection and opens the file anew, as after a start.
+    #[cold]
+    fn reopen(&mut self) -> Result<(), OpenError> {
+        tracing::error!("the disk did not confirm a write: reopening the journal");
+        let slots = [&self.reader, &self.checkpointer.slot].map(std::sync::Arc::clone);
+        // All at once, so that nobody holds on to what the log was before.
+        let mut guards = Vec::new();
+        for slot in &slots {
+            let mut guard = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            *guard = None;
+            guards.push(guard);
+        }
+        let sqlite = |source| OpenError::Sqlite {
+            file: self.file.clone(),
+            source,
+        };
+        self.conn = Connection::open_in_memory().map_err(sqlite)?;
+        log_file::settle(&log_path(&self.file)).map_err(|source| OpenError::Folder {
+            folder: self.file.clone(),
+            source,
+        })?;
+        self.conn = open_writer(&self.file, &self.tuning)?;
+        self.state = State::load(&self.conn, &self.options).map_err(sqlite)?;
+        for guard in &mut guards {
+            **guard = Some(open_helper(&self.file).map_err(sqlite)?);
+        }
+        drop(guards);
+        self.broken = false;
+        (self.feed)(FeedItem::Reread);
+        Ok(())
+    }
+
+    /// The last resort: nothing more is accepted, and the host is told to end.
+    #[cold]
+    fn give_up(self, error: &OpenError, mut requests: mpsc::Receiver<Request>) {
+        tracing::error!(%error, "the journal can't be reopened");
+        requests.close();
+        while let Some(request) = requests.blocking_recv() {
+            if let Request::Do(_, reply) = request {
+                let _ = reply.send(Err(JournalError::Closed));
+            }
+        }
+        self.fatal.send_replace(Some(error.to_string()));
+    }
+
+    fn look_after_log(&mut self) {
+        let size = match checkpoint::log_size(&self.conn) {
+            Ok(size) => size,
+            Err(error) => {
+                tracing::warn!(%error, "the journal's log can't be measured");
+                return;
+            }
+        };
+        let page = i64::from(self.tuning.page_size);
+        let bound = self.tuning.log_bound;
+        match checkpoint::care(size, page, bound, self.checkpointer.busy()) {
+            Care::Leave => {}
+            Care::Wake => self.checkpointer.wake(),
+            Care::Rest => {
+                if let Err(error) = checkpoint::pass(&self.conn) {
+                    tracing::warn!(%error, "moving the journal's log into its file failed");
+                }
+            }
+        }
+    }
+
+    /// Leaves a file without a log behind, and frees the folder.
+    fn end(self) {
+        for slot in [&self.reader, &self.checkpointer.slot] {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        if let Err(error) = checkpoint::empty(&self.conn) {
+            tracing::warn!(%error, "the journal's log stays for the next start");
+        }
+        drop(self.checkpointer);
+        drop(self.conn);
+        drop(self.lock);
+    }
+}
+
+/// What waits, up to the bounds of a batch.
+fn take(
+    first: Request,
+    requests: &mut mpsc::Receiver<Request>,
+    closers: &mut Vec<oneshot::Sender<()>>,
+) -> Vec<(Op, Reply)> {
+    let mut batch = Vec::with_capacity(64);
+    let mut bytes = 0;
+    let mut next = Some(first);
+    while let Some(request) = next {
+        match request {
+            Request::Do(op, reply) => {
+                bytes += op.weight();
+                batch.push((op, reply));
+            }
+            Request::Close(closer) => closers.push(closer),
+        }
+        next = if batch.len() < BATCH && bytes < BATCH_BYTES {
+            requests.try_recv().ok()
+        } else {
+            None
+        };
+    }
+    batch
+}
