@@ -12,8 +12,8 @@ const ADDRESS = /[\w.+-]+@[\w-]+(\.[\w-]+)+/g;
 
 export const onRoomJoin = {
   handle(meta, event) {
-    // What is written to the console becomes a log line, too.
-    console.log(`${event.participantCount} in ${event.roomName}`);
+    const late = (Date.now() / 1000 - meta.receivedAt).toFixed(3);
+    log("info", "room", `${event.participantCount} in ${event.roomName}, told ${late} s after`);
   },
 };
 
