@@ -1,6 +1,8 @@
 //! Compiles real plugins to wasm and looks at what came out. On a machine
 //! without a compiler for wasm, the first run sets one up.
 
+#![allow(clippy::print_stderr, reason = "progress, shown when a test fails")]
+
 use std::path::{Path, PathBuf};
 
 use hookbox::toolchain::{Built, Error, Options, build_plugin};
@@ -8,7 +10,6 @@ use hookbox::toolchain::{Built, Error, Options, build_plugin};
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 fn build(dir: impl AsRef<Path>, out: &Path, options: &Options) -> Result<Built, Error> {
-    // Shown when the test fails.
     build_plugin(&Path::new(ROOT).join(dir), out, options, &mut |line| {
         eprintln!("{line}")
     })

@@ -1,7 +1,7 @@
 //! Has cargo compile a plugin to a core module.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
@@ -34,7 +34,15 @@ const NOT_OURS: [&str; 5] = [
 
 /// cargo: the one that runs us, if one does.
 pub(super) fn program() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // cargo runs in the plugin's folder, for its toolchain and settings there;
+    // the user meant a folder seen from here.
+    if let Some(dir) = env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty())
+        && let Ok(dir) = path::absolute(dir)
+    {
+        command.env("CARGO_TARGET_DIR", dir);
+    }
+    command
 }
 
 /// One of cargo's messages, as far as it matters here.

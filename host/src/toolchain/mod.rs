@@ -113,10 +113,11 @@ impl Toolchain {
         let start = Instant::now();
         let plugin = manifest::read(dir)?;
         let name = plugin.name(options.name.as_deref())?;
-        let target_dir = options
-            .target_dir
-            .clone()
-            .unwrap_or_else(|| plugin.target_dir.join("hookbox-plugins"));
+        let target_dir = match &options.target_dir {
+            // cargo runs in the plugin's folder, not here.
+            Some(dir) => absolute(dir)?,
+            None => plugin.target_dir.join("hookbox-plugins"),
+        };
 
         // cargo's own lock ends with cargo; this one lasts until its result is read.
         let lock = lock::take(&target_dir, progress)?;
@@ -144,6 +145,14 @@ impl Toolchain {
             took: start.elapsed(),
         })
     }
+}
+
+fn absolute(dir: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(dir).map_err(|source| Error::Io {
+        doing: "finding",
+        path: dir.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -35,7 +35,6 @@ pub mod chat_push {
         path: "../../wit",
         world: "chat-push-handler",
         pub_export_macro: true,
-        // All records, not only those that the world before needs.
         with: {
             "hookbox:plugin/types@0.1.0": super::room_join::hookbox::plugin::types,
             "wasi:logging/logging@0.1.0-draft": super::imports::wasi::logging::logging,
