@@ -24,5 +24,6 @@ pub mod ingest;
 pub mod journal;
 pub mod plugins;
 pub mod sandbox;
+pub mod service;
 pub mod toolchain;
 pub mod types;

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use super::Admin;
 use crate::ingest::problem::Problem;
-use crate::journal::{DeliveryFilter, DeliveryRecord, DeliveryState, PluginKey};
-use crate::types::{EndpointName, EventId, PluginName};
+use crate::journal::{Counts, DeliveryFilter, DeliveryRecord, DeliveryState};
+use crate::types::{DeliveryId, EndpointName, EventId, PluginKey, PluginName};
 
 /// A page of deliveries, unless asked for less or more.
 const PAGE: usize = 100;
@@ -20,6 +20,10 @@ const LARGEST_PAGE: usize = 1000;
 
 pub(super) async fn plugins(State(admin): State<Arc<Admin>>) -> Json<serde_json::Value> {
     Json(admin.plugins.plugins())
+}
+
+pub(super) async fn counts(State(admin): State<Arc<Admin>>) -> Result<Json<Counts>, Problem> {
+    Ok(Json(admin.journal.counts().await?))
 }
 
 #[derive(Serialize)]
@@ -74,6 +78,7 @@ pub(super) struct Filter {
     endpoint: Option<EndpointName>,
     plugin: Option<PluginName>,
     event: Option<EventId>,
+    before: Option<DeliveryId>,
     limit: Option<usize>,
 }
 
@@ -89,6 +94,7 @@ pub(super) async fn deliveries(
         event: filter.event,
         plugin: filter.plugin.map(|plugin| PluginKey { endpoint, plugin }),
         state: filter.state,
+        before: filter.before,
     };
     let limit = filter.limit.unwrap_or(PAGE).min(LARGEST_PAGE);
     Ok(Json(admin.journal.deliveries(wanted, limit).await?))

@@ -23,6 +23,12 @@ impl Page {
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
+    /// A counter without labels.
+    pub fn counter(&mut self, name: &str, help: &str, count: u64) {
+        self.metric(name, "counter", help);
+        self.sample(name, &[], float(count));
+    }
+
     /// A sample; label values may hold any text.
     pub fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         self.0.push_str(name);

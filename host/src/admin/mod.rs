@@ -61,6 +61,7 @@ pub fn router(admin: Admin) -> Router {
     let guarded = Router::new()
         .route("/metrics", get(metrics::page).fallback(only_get))
         .route("/api/plugins", get(api::plugins).fallback(only_get))
+        .route("/api/counts", get(api::counts).fallback(only_get))
         .route("/api/events/{id}", get(api::event).fallback(only_get))
         .route("/api/deliveries", get(api::deliveries).fallback(only_get))
         .fallback(async || Problem::NoSuch("page here".to_owned()))

@@ -18,7 +18,7 @@ use super::retry::RetryPolicy;
 use super::run::{Runner, Settled};
 use super::threads::HandlerThreads;
 use super::{Limits, Plugin, Stats};
-use crate::journal::{Feed, Journal, Pending, Routed};
+use crate::journal::{Feed, FeedItem, Journal, Pending, Routed};
 use crate::sandbox::Sandbox;
 use crate::types::{EndpointName, PluginKey, UnixMicros};
 
@@ -54,15 +54,28 @@ pub struct Inbox {
     stats: Arc<Stats>,
 }
 
-/// How much of the feed waits, and whether some of it was dropped.
+/// How much of the feed waits, and whether it has a gap.
 #[derive(Default)]
 struct Backlog {
     queued: AtomicUsize,
-    dropped: AtomicBool,
+    gap: AtomicBool,
+}
+
+impl Backlog {
+    /// Tells the task to read the store. It takes the same way as deliveries, so
+    /// none that were committed after a gap can come in before the lanes know of
+    /// the gap. One such message in the channel is enough: what goes missing
+    /// before it is handled is in the store when it is.
+    fn reread(&self, sender: &mpsc::UnboundedSender<Message>) {
+        if !self.gap.swap(true, Ordering::AcqRel) {
+            let _ = sender.send(Message::Reread);
+        }
+    }
 }
 
 enum Message {
     Committed(Vec<Routed>),
+    Reread,
     Swap(PluginKey, Arc<Plugin>, oneshot::Sender<()>),
     Remove(PluginKey, oneshot::Sender<()>),
     Page(usize, Option<Vec<Pending>>),
@@ -139,12 +152,15 @@ impl Inbox {
     pub fn feed(&self) -> Feed {
         let sender = self.sender.clone();
         let backlog = Arc::clone(&self.backlog);
-        Arc::new(move |routed: Vec<Routed>| {
+        Arc::new(move |item| {
+            let routed = match item {
+                FeedItem::Routed(routed) => routed,
+                FeedItem::Reread => return backlog.reread(&sender),
+            };
             let waiting = backlog.queued.fetch_add(routed.len(), Ordering::Relaxed);
             if waiting > FEED_CAPACITY {
                 backlog.queued.fetch_sub(routed.len(), Ordering::Relaxed);
-                backlog.dropped.store(true, Ordering::Release);
-                return;
+                return backlog.reread(&sender);
             }
             let _ = sender.send(Message::Committed(routed));
         })
@@ -274,6 +290,10 @@ impl Actor {
                     self.queue(lane);
                 }
             }
+            Message::Reread => {
+                self.backlog.gap.store(false, Ordering::Release);
+                self.all_behind();
+            }
             Message::Swap(key, plugin, done) => {
                 let lane = self.lane_of(&key);
                 self.lanes[lane].lane.set_ordered(plugin.ordered);
@@ -325,6 +345,14 @@ impl Actor {
         });
         self.index.insert(key.clone(), lane);
         lane
+    }
+
+    /// The feed is incomplete: everything that is above what the lanes hold has
+    /// to be read from the store.
+    fn all_behind(&mut self) {
+        for slot in &mut self.lanes {
+            slot.lane.fall_behind();
+        }
     }
 
     fn queue(&mut self, lane: usize) {

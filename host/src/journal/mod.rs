@@ -313,6 +313,8 @@ pub struct DeliveryFilter {
     pub plugin: Option<PluginKey>,
     /// In this state.
     pub state: Option<DeliveryState>,
+    /// Older than this one: what comes after a page that ended with it.
+    pub before: Option<DeliveryId>,
 }
 
 /// A delivery with its latest attempt, for people.
@@ -327,6 +329,8 @@ pub struct DeliveryRecord {
     pub event: EventId,
     /// The event's type.
     pub event_type: String,
+    /// The conversation that the event belongs to.
+    pub session_id: Option<String>,
     /// Its state.
     pub state: DeliveryState,
     /// How many attempts have ended.

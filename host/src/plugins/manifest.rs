@@ -5,24 +5,14 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::config::toml_file;
-use crate::config::units::{ByteSize, Span};
+use crate::config::{Diagnosis, Size, Span, toml_file};
 use crate::sandbox::AttemptLimits;
 use crate::types::{Handlers, Subscription};
 
-/// What plugins get when their manifest doesn't say otherwise, and what a
-/// manifest can't go beyond.
+/// What a plugin may use: what it gets without a manifest, and the most that a
+/// manifest can ask for. The operator's to raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Without a manifest.
-    pub defaults: Allowance,
-    /// The operator's ceiling.
-    pub ceiling: Allowance,
-}
-
-/// What a plugin may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
     /// For each attempt.
     pub attempt: AttemptLimits,
     /// Attempts at once.
@@ -53,7 +43,7 @@ pub struct Manifest {
 pub enum ManifestError {
     /// It is no TOML, or has unknown keys or values.
     #[error(transparent)]
-    Toml(#[from] toml_file::TomlError),
+    Toml(#[from] Diagnosis),
     /// It isn't text.
     #[error("{0} is not UTF-8")]
     NotText(String),
@@ -118,10 +108,10 @@ struct RawEvents {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawLimits {
-    memory: Option<ByteSize>,
+    memory: Option<Size>,
     cpu: Option<Span>,
     wall: Option<Span>,
-    log: Option<ByteSize>,
+    log: Option<Size>,
     concurrency: Option<usize>,
 }
 
@@ -134,8 +124,8 @@ impl Manifest {
             config: BTreeMap::new(),
             types: None,
             agents: None,
-            limits: policy.defaults.attempt,
-            concurrency: policy.defaults.concurrency,
+            limits: policy.attempt,
+            concurrency: policy.concurrency,
             ordered: true,
         }
     }
@@ -156,11 +146,11 @@ impl Manifest {
             types: raw.events.types,
             agents: raw.events.agents,
             limits: AttemptLimits {
-                memory: bounds.pick("memory", limits.memory, |of| ByteSize(of.attempt.memory))?.0,
+                memory: bounds.pick("memory", limits.memory, |of| Size(of.attempt.memory))?.0,
                 cpu: bounds.pick("cpu", limits.cpu, |of| Span(of.attempt.cpu))?.0,
                 wall: bounds.pick("wall", limits.wall, |of| Span(of.attempt.wall))?.0,
                 log: usize::try_from(
-                    bounds.pick("log", limits.log, |of| ByteSize(of.attempt.log as u64))?.0,
+                    bounds.pick("log", limits.log, |of| Size(of.attempt.log as u64))?.0,
                 )
                 .unwrap_or(usize::MAX),
             },
@@ -191,6 +181,29 @@ impl ConfigValue {
     }
 }
 
+/// A value of `[limits]`.
+trait Limit: PartialOrd + std::fmt::Display {
+    fn is_nothing(&self) -> bool;
+}
+
+impl Limit for Size {
+    fn is_nothing(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Limit for Span {
+    fn is_nothing(&self) -> bool {
+        self.0.is_zero()
+    }
+}
+
+impl Limit for usize {
+    fn is_nothing(&self) -> bool {
+        *self == 0
+    }
+}
+
 /// Checks limits against the operator's.
 struct Bounds<'a> {
     file: &'a str,
@@ -198,14 +211,14 @@ struct Bounds<'a> {
 }
 
 impl Bounds<'_> {
-    fn pick<T>(&self, key: &'static str, asked: Option<T>, of: fn(&Allowance) -> T) -> Result<T, ManifestError>
+    fn pick<T>(&self, key: &'static str, asked: Option<T>, of: fn(&Policy) -> T) -> Result<T, ManifestError>
     where
-        T: PartialOrd + Default + std::fmt::Display,
+        T: Limit,
     {
         let Some(asked) = asked else {
-            return Ok(of(&self.policy.defaults));
+            return Ok(of(self.policy));
         };
-        let ceiling = of(&self.policy.ceiling);
+        let ceiling = of(self.policy);
         if asked > ceiling {
             return Err(ManifestError::AboveCeiling {
                 file: self.file.to_owned(),
@@ -214,7 +227,7 @@ impl Bounds<'_> {
                 ceiling: ceiling.to_string(),
             });
         }
-        if asked == T::default() {
+        if asked.is_nothing() {
             return Err(ManifestError::Zero {
                 file: self.file.to_owned(),
                 key,
@@ -231,15 +244,9 @@ mod tests {
     use super::*;
 
     fn policy() -> Policy {
-        let allowance = Allowance {
+        Policy {
             attempt: AttemptLimits::default(),
             concurrency: 8,
-        };
-        let mut ceiling = allowance;
-        ceiling.attempt.memory = 128 << 20;
-        Policy {
-            defaults: allowance,
-            ceiling,
         }
     }
 
@@ -265,7 +272,7 @@ mod tests {
             [events]
             types = ["chat.push"]
             [limits]
-            memory = "128MiB"
+            memory = "32MiB"
             cpu = "200ms"
             concurrency = 2
             "#,
@@ -273,7 +280,7 @@ mod tests {
         .expect("it is good");
         assert_eq!(manifest.config["tries"], "3");
         assert_eq!(manifest.config["loud"], "true");
-        assert_eq!(manifest.limits.memory, 128 << 20);
+        assert_eq!(manifest.limits.memory, 32 << 20);
         assert_eq!(manifest.limits.cpu, Duration::from_millis(200));
         assert_eq!(manifest.concurrency, 2);
         assert!(!manifest.ordered);
@@ -283,7 +290,7 @@ mod tests {
     #[test]
     fn a_limit_above_the_ceiling_names_both() {
         let error = parse("[limits]\nmemory = \"1GiB\"").expect_err("too much");
-        assert!(error.contains("memory") && error.contains("128"), "{error}");
+        assert!(error.contains("memory") && error.contains("64"), "{error}");
     }
 
     #[test]

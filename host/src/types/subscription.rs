@@ -54,7 +54,8 @@ impl Handlers {
             (self.event, Handler::Event),
         ]
         .into_iter()
-        .filter_map(|(there, handler)| there.then(|| handler.interface()))
+        .filter(|(there, _)| *there)
+        .map(|(_, handler)| handler.interface())
     }
 
     /// The handler that gets an event with this payload, if there is one.

@@ -80,6 +80,7 @@ pub(super) fn deliveries(
             None => return Ok(Vec::new()),
         },
     };
+    let before = filter.before.map_or(i64::MAX, |before| before.0);
     if let Some(event) = filter.event {
         let range = conn
             .prepare_cached("SELECT first_delivery, deliveries FROM event WHERE id = ?1")?
@@ -89,15 +90,15 @@ pub(super) fn deliveries(
             })
             .optional()?;
         return match range {
-            Some((first, end)) => in_range(conn, first, end, plugin, filter.state, limit),
+            Some((first, end)) => in_range(conn, first, end.min(before), plugin, filter.state, limit),
             None => Ok(Vec::new()),
         };
     }
     match (filter.state, plugin) {
         (Some(state @ (DeliveryState::Pending | DeliveryState::Dead)), plugin) => {
-            by_index(conn, state, plugin, limit)
+            by_index(conn, state, plugin, before, limit)
         }
-        (state, plugin) => backwards(conn, plugin, state, limit),
+        (state, plugin) => backwards(conn, plugin, state, before, limit),
     }
 }
 
@@ -107,6 +108,7 @@ fn by_index(
     conn: &Connection,
     state: DeliveryState,
     plugin: Option<i64>,
+    before: i64,
     limit: usize,
 ) -> Result<Vec<DeliveryRecord>, rusqlite::Error> {
     let plugins: Vec<i64> = match plugin {
@@ -118,14 +120,14 @@ fn by_index(
     };
     // The state is written out: only then is the partial index used.
     let sql = select(&format!(
-        "d.state = {} AND d.plugin = ?1 ORDER BY d.id DESC LIMIT ?2",
+        "d.state = {} AND d.plugin = ?1 AND d.id < ?3 ORDER BY d.id DESC LIMIT ?2",
         state_code(state)
     ));
     let mut found = Vec::new();
     for id in plugins {
         let page = conn
             .prepare_cached(&sql)?
-            .query_map(params![id, rows(limit)], record)?
+            .query_map(params![id, rows(limit), before], record)?
             .collect::<Result<Vec<_>, _>>()?;
         found.extend(page);
     }
@@ -139,6 +141,7 @@ fn backwards(
     conn: &Connection,
     plugin: Option<i64>,
     state: Option<DeliveryState>,
+    before: i64,
     limit: usize,
 ) -> Result<Vec<DeliveryRecord>, rusqlite::Error> {
     let (oldest, newest): (i64, i64) = conn.query_row(
@@ -147,7 +150,7 @@ fn backwards(
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let mut found = Vec::new();
-    let mut end = newest + 1;
+    let mut end = before.min(newest + 1);
     while end > oldest && found.len() < limit {
         let first = (end - SCAN).max(oldest);
         let missing = limit - found.len();
@@ -180,7 +183,7 @@ fn in_range(
 fn select(condition: &str) -> String {
     format!(
         "SELECT d.id, n.name, p.name, e.id, e.event_type, d.state, d.attempts, d.due_at,
-           d.reason, d.duration_us, d.cpu_us, d.peak_memory
+           d.reason, d.duration_us, d.cpu_us, d.peak_memory, e.session_id
          FROM delivery d JOIN event e ON e.seq = d.event
          JOIN plugin p ON p.id = d.plugin JOIN endpoint n ON n.id = p.endpoint
          WHERE {condition}"
@@ -196,6 +199,7 @@ fn record(row: &Row<'_>) -> Result<DeliveryRecord, rusqlite::Error> {
         },
         event: event_id(row, 3)?,
         event_type: row.get(4)?,
+        session_id: row.get(12)?,
         state: state_of(row.get(5)?)?,
         attempts: row.get(6)?,
         due_at: row.get::<_, Option<i64>>(7)?.map(UnixMicros),

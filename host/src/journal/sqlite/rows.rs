@@ -7,8 +7,9 @@ use rusqlite::Row;
 use uuid::Uuid;
 
 use super::route::name_of;
+use crate::types::envelope::decode_payload;
 use crate::types::event::Event;
-use crate::types::{EventId, EventSeq, Payload, StoredEvent, UnixMicros};
+use crate::types::{EventId, EventSeq, StoredEvent, UnixMicros};
 
 /// The columns that [`event_at`] reads, from `event e` and `endpoint n`.
 pub(super) const EVENT_COLUMNS: &str = "e.seq, e.id, n.name, e.event_type, e.agent_id, \
@@ -41,9 +42,4 @@ pub(super) fn event_at(row: &Row<'_>, at: usize) -> Result<StoredEvent, rusqlite
 pub(super) fn event_id(row: &Row<'_>, at: usize) -> Result<EventId, rusqlite::Error> {
     row.get::<_, [u8; 16]>(at)
         .map(|bytes| EventId(Uuid::from_bytes(bytes)))
-}
-
-// MERGE: replace by `use crate::types::envelope::decode_payload;` once it is there.
-fn decode_payload(_event_type: &str, _body: &[u8]) -> Payload {
-    Payload::Other
 }

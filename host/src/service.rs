@@ -1,0 +1,319 @@
+//! The whole host in one value: every part started in the order in which they
+//! need each other, and stopped in the opposite one.
+//!
+//! `serve` and `demo` are this with different settings.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::admin::{self, Admin, MoreMetrics, Page, PluginsView};
+use crate::config::{Config, Limits};
+use crate::dispatch::{self, Dispatcher};
+use crate::ingest::health::Readiness;
+use crate::ingest::serve::{ServeOptions, serve};
+use crate::ingest::stats::Stats;
+use crate::ingest::{Endpoint, Ingest, router};
+use crate::journal::Journal;
+use crate::journal::sqlite::{OpenError, SqliteJournal};
+use crate::plugins::cache::CodeCache;
+use crate::plugins::compile::Compiler;
+use crate::plugins::loader::{Loader, Options, StartError, own_program};
+use crate::plugins::manifest::Policy;
+use crate::plugins::registry::Registry;
+use crate::sandbox::{AttemptLimits, EngineLimits, Sandbox};
+use crate::types::{EndpointName, UnixMicros};
+
+/// How long a stop waits for running attempts. Above the default wall-clock
+/// limit of an attempt.
+const DRAIN: Duration = Duration::from_secs(12);
+
+/// How long compiling one file may take.
+const COMPILE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How often old events are removed.
+const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Why the host doesn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The journal can't be opened.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// wasmtime can't start here.
+    #[error("the sandbox can't start: {0}")]
+    Sandbox(String),
+    /// No threads for handlers.
+    #[error("the handlers' threads can't start: {0}")]
+    Threads(io::Error),
+    /// The folder of compiled code can't be used.
+    #[error("the code cache in {folder} can't be opened: {source}", folder = folder.display())]
+    Cache {
+        /// The data folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The plugins folder can't be followed.
+    #[error(transparent)]
+    Plugins(#[from] StartError),
+    /// An address can't be listened on.
+    #[error("can't listen on {address}: {source}; choose another address with {flag}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+        /// What sets it.
+        flag: &'static str,
+    },
+}
+
+/// A running host.
+pub struct Service {
+    /// Where webhooks come in.
+    pub listen: SocketAddr,
+    /// The operator's listener.
+    pub admin: SocketAddr,
+    /// What is stored.
+    pub journal: Arc<dyn Journal>,
+    /// The plugins.
+    pub registry: Arc<Registry>,
+    /// Whether all plugins of the folder are known.
+    pub readiness: Readiness,
+    sqlite: Arc<SqliteJournal>,
+    dispatcher: Dispatcher,
+    /// Turned to true to stop the listeners.
+    stop: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<()>>,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl Service {
+    /// Starts everything. Webhooks are accepted when this returns; readiness
+    /// follows the first look at the plugins folder.
+    ///
+    /// # Errors
+    /// The first part that doesn't start, with what to do about it.
+    pub async fn start(config: Config) -> Result<Self, ServiceError> {
+        let public = bind(config.listen, "--listen").await?;
+        let operator = bind(config.admin.listen, "--admin").await?;
+        let (listen, admin_address) = (address(&public, config.listen), address(&operator, config.admin.listen));
+
+        let sandbox = Sandbox::new(engine_limits(&config.limits))
+            .map_err(|error| ServiceError::Sandbox(format!("{error:#}")))?;
+        let sandbox = Arc::new(sandbox);
+        let (dispatcher, inbox) = Dispatcher::new();
+        let sqlite = SqliteJournal::open(&config.data, config.journal.clone(), inbox.feed())?;
+        let sqlite = Arc::new(sqlite);
+        let journal: Arc<dyn Journal> = sqlite.clone();
+        let cache = CodeCache::open(&config.data).map_err(|source| ServiceError::Cache {
+            folder: config.data.clone(),
+            source,
+        })?;
+        inbox
+            .start(
+                Arc::clone(&sandbox),
+                Arc::clone(&journal),
+                dispatch_limits(&config.limits),
+                dispatch::retry::RetryPolicy::default(),
+            )
+            .map_err(ServiceError::Threads)?;
+
+        let (stop, stopped) = watch::channel(false);
+        let readiness = Readiness::waiting("the plugins folder has not been looked at yet");
+        let stats = Arc::new(Stats::default());
+        let ingest = router(Ingest {
+            journal: Arc::clone(&journal),
+            endpoints: vec![Endpoint::default_endpoint(config.auth)],
+            bounds: config.bounds,
+            readiness: readiness.clone(),
+            stats: Arc::clone(&stats),
+        });
+        let registry = Arc::new(Registry::default());
+        let operator_pages = admin::router(Admin {
+            journal: Arc::clone(&journal),
+            plugins: Arc::new(View(Arc::clone(&registry))),
+            readiness: readiness.clone(),
+            stats,
+            token: config.admin.token,
+            more_metrics: vec![dispatch_metrics(dispatcher.clone())],
+        });
+        let listeners = vec![
+            spawn_listener(public, ingest, config.serve, stopped.clone()),
+            spawn_listener(operator, operator_pages, config.serve, stopped),
+        ];
+
+        let loader = Loader {
+            sandbox,
+            journal: Arc::clone(&journal),
+            dispatcher: dispatcher.clone(),
+            registry: Arc::clone(&registry),
+            cache: Arc::new(cache),
+            compiler: Compiler::new(own_program(), COMPILE_TIMEOUT),
+        };
+        let listed = loader
+            .start(Options {
+                endpoint: EndpointName::default_endpoint(),
+                folder: config.plugins,
+                policy: policy(&config.limits),
+            })
+            .await?;
+        let background = vec![
+            tokio::spawn(become_ready(listed, readiness.clone())),
+            tokio::spawn(clean(Arc::clone(&journal), config.retention)),
+        ];
+        Ok(Self {
+            listen,
+            admin: admin_address,
+            journal,
+            registry,
+            readiness,
+            sqlite,
+            dispatcher,
+            stop,
+            listeners,
+            background,
+        })
+    }
+
+    /// Waits until the journal is beyond repair, and says why.
+    pub async fn fatal(&self) -> String {
+        self.sqlite.fatal().await
+    }
+
+    /// Stops: no new requests, running attempts end, everything accepted is
+    /// stored.
+    pub async fn stop(self) {
+        self.readiness.not_ready("the host is stopping");
+        self.stop.send_replace(true);
+        for listener in self.listeners {
+            // A listener that has panicked has stopped as well.
+            let _ = listener.await;
+        }
+        for task in self.background {
+            task.abort();
+        }
+        self.dispatcher.stop().await;
+        self.journal.close().await;
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service")
+            .field("listen", &self.listen)
+            .field("admin", &self.admin)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServiceError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServiceError::Listen {
+            address,
+            source,
+            flag,
+        })
+}
+
+/// The address with the port that the system chose.
+fn address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
+}
+
+fn spawn_listener(
+    listener: TcpListener,
+    router: axum::Router,
+    options: ServeOptions,
+    mut stop: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    tokio::spawn(serve(listener, router, options, async move {
+        // An error means that the service is gone, which is a stop as well.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }))
+}
+
+/// The receiver is held for good: the folder is followed for as long.
+async fn become_ready(mut listed: watch::Receiver<bool>, readiness: Readiness) {
+    if listed.wait_for(|listed| *listed).await.is_ok() {
+        readiness.ready();
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn clean(journal: Arc<dyn Journal>, retention: Duration) {
+    let mut interval = tokio::time::interval(CLEAN_INTERVAL);
+    loop {
+        interval.tick().await;
+        match journal.clean(UnixMicros::now().before(retention)).await {
+            Ok(0) => {}
+            Ok(removed) => info!(removed, "old events removed"),
+            Err(problem) => warn!("old events can't be removed now: {problem}"),
+        }
+    }
+}
+
+struct View(Arc<Registry>);
+
+impl PluginsView for View {
+    fn plugins(&self) -> Value {
+        let plugin = |(key, status)| {
+            let mut value = json!(status);
+            value["plugin"] = json!(crate::types::PluginKey::from(key).plugin);
+            value
+        };
+        json!({ "plugins": self.0.snapshot().into_iter().map(plugin).collect::<Vec<_>>() })
+    }
+}
+
+fn dispatch_metrics(dispatcher: Dispatcher) -> MoreMetrics {
+    Arc::new(move |page: &mut Page| {
+        let totals = dispatcher.stats().totals();
+        let counters = [
+            ("hookbox_handled_total", "Deliveries that a handler has handled.", totals.handled),
+            ("hookbox_failed_attempts_total", "Attempts that failed.", totals.failed_attempts),
+            ("hookbox_dead_total", "Deliveries given up.", totals.dead),
+        ];
+        for (name, help, count) in counters {
+            page.counter(name, help, count);
+        }
+    })
+}
+
+fn engine_limits(limits: &Limits) -> EngineLimits {
+    EngineLimits {
+        attempts: u32::try_from(limits.total).unwrap_or(u32::MAX),
+        max_memory: limits.memory,
+    }
+}
+
+fn dispatch_limits(limits: &Limits) -> dispatch::Limits {
+    dispatch::Limits {
+        attempts: limits.total,
+        attempts_per_endpoint: limits.per_endpoint,
+        memory_budget: limits.memory_budget,
+        drain: DRAIN,
+    }
+}
+
+fn policy(limits: &Limits) -> Policy {
+    Policy {
+        attempt: AttemptLimits {
+            memory: limits.memory,
+            cpu: limits.cpu,
+            wall: limits.wall,
+            log: usize::try_from(limits.log).unwrap_or(usize::MAX),
+        },
+        concurrency: limits.per_plugin,
+    }
+}
