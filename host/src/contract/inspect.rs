@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use wit_component::DecodedWasm;
 use wit_parser::{Interface, Resolve, World, WorldItem};
 
+use super::circles::Graph;
 use super::compare::Comparison;
 use super::offers::{Name, Offer, nearest_interface, offer};
 use super::problem::{Problem, What};
@@ -64,7 +65,10 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, ReadError> {
             "it is a core module, which has to be turned into a component first".into(),
         ));
     }
-    validate(component)?;
+    let types = validate(component)?;
+    let mut graph = Graph::default();
+    graph.add_component(component, &types)?;
+    graph.check()?;
     contained(|| decode(component))
         .unwrap_or_else(|| Err(ReadError::Decode("it is malformed".into())))
 }
