@@ -14,6 +14,7 @@ use wasmparser::types::{Types, TypesRef};
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
 use super::offers::Name;
+use super::outline::outer_names;
 use super::read::{ReadError, contained};
 use super::render::{clip, printable};
 
@@ -206,34 +207,4 @@ fn package(full_name: &str) -> Option<String> {
 
 fn package_or_self(world: &str) -> String {
     package(world).unwrap_or_else(|| format!("package {world}"))
-}
-
-/// The names of a component's own imports and exports, in their order.
-#[derive(Default)]
-struct Names<'a> {
-    imports: Vec<&'a str>,
-    exports: Vec<&'a str>,
-}
-
-fn outer_names(component: &[u8]) -> wasmparser::Result<Names<'_>> {
-    let mut names = Names::default();
-    let mut depth = 0_usize;
-    for payload in Parser::new(0).parse_all(component) {
-        match payload? {
-            Payload::Version { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::ComponentImportSection(section) if depth == 1 => {
-                for import in section {
-                    names.imports.push(import?.name.name);
-                }
-            }
-            Payload::ComponentExportSection(section) if depth == 1 => {
-                for export in section {
-                    names.exports.push(export?.name.name);
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(names)
 }

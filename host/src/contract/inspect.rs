@@ -7,6 +7,7 @@ use wit_parser::{Interface, Resolve, World, WorldItem};
 use super::circles::Graph;
 use super::compare::Comparison;
 use super::offers::{Name, Offer, nearest_interface, offer};
+use super::outline::is_wit_package;
 use super::problem::{Problem, What};
 use super::read::{Kind, ReadError, contained, kind, validate};
 use super::render::{clip, function_text, printable, type_text};
@@ -66,6 +67,10 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, ReadError> {
         ));
     }
     let types = validate(component)?;
+    let is_package = is_wit_package(component, &types);
+    if is_package.map_err(|error| ReadError::Invalid(printable(&error.to_string())))? {
+        return Err(ReadError::WitPackage);
+    }
     let mut graph = Graph::default();
     graph.add_component(component, &types)?;
     graph.check()?;

@@ -129,16 +129,27 @@ fn a_component_whose_packages_use_each_other_is_refused() {
     );
 }
 
-#[test]
-fn a_module_whose_packages_use_each_other_is_refused() {
-    // The same, as a `component-type` section describes it.
+/// The same as an encoded world: the content of a `component-type` section.
+fn circle_described() -> Vec<u8> {
     let world = CIRCLE.replacen("(component", "(type $world (component", 1) + ")";
     let text = format!(
         "(component
             (type $outer (component {world} (export \"a:w/w\" (component (type $world)))))
             (export \"w\" (type $outer)))"
     );
-    let description = wat::parse_str(&text).expect("the text is right");
+    wat::parse_str(&text).expect("the text is right")
+}
+
+/// Decoding this one would overflow the stack as well.
+#[test]
+fn a_wit_package_that_goes_in_a_circle_is_no_plugin() {
+    let bytes = circle_described();
+    assert_eq!(read(&bytes), Err(ReadError::WitPackage));
+}
+
+#[test]
+fn a_module_whose_packages_use_each_other_is_refused() {
+    let description = circle_described();
     let mut module = wat::parse_str("(module)").expect("the text is right");
     append_custom_section(&mut module, "component-type", &description);
     let message = message(&module);
