@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
@@ -28,14 +29,14 @@ pub struct Args {
     pub json: bool,
 }
 
-/// What became of a check that could print its result.
+/// What became of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The host can run it.
     Fits,
     /// It is WebAssembly, and the host can't run it.
     DoesNotFit,
-    /// It is no WebAssembly, or damaged. Said in JSON only; as text it is an error.
+    /// It isn't there, is no WebAssembly, or is damaged.
     Unreadable,
 }
 
@@ -59,40 +60,40 @@ impl Verdict {
     }
 }
 
-/// Why there was nothing to check. The exit code of each is [`CheckError::EXIT_CODE`].
+impl From<Verdict> for ExitCode {
+    fn from(verdict: Verdict) -> Self {
+        Self::from(verdict.exit_code())
+    }
+}
+
+/// Why there was nothing to check.
 #[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// The file can't be read.
+enum CheckError {
     #[error("can't read {}: {source}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is no WebAssembly, or damaged.
+    Open { path: PathBuf, source: io::Error },
     #[error("{}: {reason}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: ReadError,
-    },
-    /// The result can't be printed.
-    #[error("can't write the result: {0}")]
-    Output(#[from] io::Error),
+    Unreadable { path: PathBuf, reason: ReadError },
 }
 
-impl CheckError {
-    /// The process's exit code.
-    pub const EXIT_CODE: u8 = 2;
-}
-
-/// Checks the file and prints what there is to say on standard output.
+/// Checks the file and prints what there is to say: on standard output, or on
+/// standard error where there was nothing to check.
 ///
 /// # Errors
-/// When the file can't be read, isn't WebAssembly, or the output is closed.
-pub fn run(args: &Args) -> Result<Verdict, CheckError> {
+/// When the output can't be written.
+pub fn run(args: &Args) -> io::Result<Verdict> {
+    match check(args) {
+        Ok((verdict, text)) => {
+            io::stdout().lock().write_all(text.as_bytes())?;
+            Ok(verdict)
+        }
+        Err(error) => {
+            writeln!(io::stderr(), "hookbox: {error}")?;
+            Ok(Verdict::Unreadable)
+        }
+    }
+}
+
+fn check(args: &Args) -> Result<(Verdict, String), CheckError> {
     let bytes = read(&args.file).map_err(|source| CheckError::Open {
         path: args.file.clone(),
         source,
@@ -108,8 +109,7 @@ pub fn run(args: &Args) -> Result<Verdict, CheckError> {
         Err(reason) => format!("{}\n\nIt doesn't fit: {reason}\n", args.file.display()),
         Ok(inspection) => as_text(&args.file, bytes.len(), &inspection),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(verdict)
+    Ok((verdict, text))
 }
 
 /// Reads one byte more than the host looks at: enough to tell that it is too large.
@@ -210,7 +210,9 @@ fn purpose(name: &str) -> &'static str {
         () if is("wasi:logging/") => ": log lines",
         () if is("wasi:config/") => ": the manifest's [config] table",
         () if is("hookbox:plugin/types@") => ": the contract's records",
-        () if is("wasi:cli/std") || is("wasi:cli/terminal") => ": output becomes log lines",
+        () if is("wasi:cli/stdin") => ": an empty input",
+        () if is("wasi:cli/stdout") || is("wasi:cli/stderr") => ": lines become log lines",
+        () if is("wasi:cli/terminal") => ": no terminal",
         () if is("wasi:cli/environment") => ": an empty environment",
         () if is("wasi:filesystem/") => ": an empty file system",
         () if is("wasi:sockets/") => ": no network",
@@ -252,7 +254,7 @@ mod tests {
             file: "no/such/file.wasm".into(),
             json: false,
         };
-        let error = run(&args).unwrap_err().to_string();
+        let error = check(&args).unwrap_err().to_string();
         assert!(
             error.starts_with("can't read no/such/file.wasm: "),
             "{error}"

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use wit_component::DecodedWasm;
 use wit_parser::{Interface, Resolve, World, WorldItem};
 
+use super::circles::Graph;
 use super::compare::Comparison;
 use super::offers::{Name, Offer, nearest_interface, offer};
+use super::outline::is_wit_package;
 use super::problem::{Problem, What};
 use super::read::{Kind, ReadError, contained, kind, validate};
 use super::render::{clip, function_text, printable, type_text};
@@ -64,7 +66,14 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, ReadError> {
             "it is a core module, which has to be turned into a component first".into(),
         ));
     }
-    validate(component)?;
+    let types = validate(component)?;
+    let is_package = is_wit_package(component, &types);
+    if is_package.map_err(|error| ReadError::Invalid(printable(&error.to_string())))? {
+        return Err(ReadError::WitPackage);
+    }
+    let mut graph = Graph::default();
+    graph.add_component(component, &types)?;
+    graph.check()?;
     contained(|| decode(component))
         .unwrap_or_else(|| Err(ReadError::Decode("it is malformed".into())))
 }

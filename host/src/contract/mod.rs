@@ -19,6 +19,7 @@ mod compare;
 mod componentize;
 mod inspect;
 mod offers;
+mod outline;
 mod problem;
 mod read;
 mod render;

@@ -3,6 +3,7 @@
 
 use std::panic::{UnwindSafe, catch_unwind};
 
+use wasmparser::types::Types;
 use wasmparser::{Validator, WasmFeatures};
 
 /// The largest file that is looked at. The largest language runtimes make
@@ -121,11 +122,12 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, ReadError> {
     }
 }
 
-/// Checks `bytes` by the rules of the WebAssembly that this host runs.
-pub(super) fn validate(bytes: &[u8]) -> Result<(), ReadError> {
+/// Checks `bytes` by the rules of the WebAssembly that this host runs, and gives
+/// the types that were found on the way.
+pub(super) fn validate(bytes: &[u8]) -> Result<Types, ReadError> {
     let without_async = WasmFeatures::default().difference(WasmFeatures::CM_ASYNC);
     match contained(|| validate_with(bytes, without_async)) {
-        Some(Ok(())) => Ok(()),
+        Some(Ok(types)) => Ok(types),
         Some(Err(error)) => {
             let needs_async = || {
                 contained(|| validate_with(bytes, WasmFeatures::default()).is_ok()).unwrap_or(false)
@@ -140,9 +142,9 @@ pub(super) fn validate(bytes: &[u8]) -> Result<(), ReadError> {
     }
 }
 
-fn validate_with(bytes: &[u8], features: WasmFeatures) -> Result<(), ReadError> {
+fn validate_with(bytes: &[u8], features: WasmFeatures) -> Result<Types, ReadError> {
     match Validator::new_with_features(features).validate_all(bytes) {
-        Ok(_) => Ok(()),
+        Ok(types) => Ok(types),
         Err(_) if cut_off(bytes) => Err(ReadError::Truncated(bytes.len())),
         Err(error) => Err(ReadError::Invalid(format!(
             "{} at byte {}",

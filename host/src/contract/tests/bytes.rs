@@ -111,6 +111,84 @@ fn an_interface_that_goes_in_a_circle_is_refused() {
     assert!(message.contains("goes in a circle"), "{message}");
 }
 
+/// A valid component whose packages use each other's types.
+const CIRCLE: &str = r#"(component
+    (import "a:a/x" (instance $x (type $r (record (field "f" u8))) (export "t" (type (eq $r)))))
+    (alias export $x "t" (type $xt))
+    (import "b:b/y" (instance $y (export "t" (type (eq $xt)))))
+    (alias export $y "t" (type $yt))
+    (import "a:a/z" (instance (export "t" (type (eq $yt))))))"#;
+
+#[test]
+fn a_component_whose_packages_use_each_other_is_refused() {
+    let bytes = wat::parse_str(CIRCLE).expect("the text is right");
+    let message = message(&bytes);
+    assert!(
+        message.contains("goes in a circle at package a:a"),
+        "{message}"
+    );
+}
+
+/// The same as an encoded world: the content of a `component-type` section.
+fn circle_described() -> Vec<u8> {
+    let world = CIRCLE.replacen("(component", "(type $world (component", 1) + ")";
+    let text = format!(
+        "(component
+            (type $outer (component {world} (export \"a:w/w\" (component (type $world)))))
+            (export \"w\" (type $outer)))"
+    );
+    wat::parse_str(&text).expect("the text is right")
+}
+
+/// Decoding this one would overflow the stack as well.
+#[test]
+fn a_wit_package_that_goes_in_a_circle_is_no_plugin() {
+    let bytes = circle_described();
+    assert_eq!(read(&bytes), Err(ReadError::WitPackage));
+}
+
+#[test]
+fn a_module_whose_packages_use_each_other_is_refused() {
+    let description = circle_described();
+    let mut module = wat::parse_str("(module)").expect("the text is right");
+    append_custom_section(&mut module, "component-type", &description);
+    let message = message(&module);
+    assert!(
+        message.contains("goes in a circle at package a:"),
+        "{message}"
+    );
+}
+
+fn append_custom_section(module: &mut Vec<u8>, name: &str, data: &[u8]) {
+    let leb = |mut n: usize| {
+        let mut digits = Vec::new();
+        while n > 0x7f {
+            digits.push((n & 0x7f) as u8 | 0x80);
+            n >>= 7;
+        }
+        digits.push(n as u8);
+        digits
+    };
+    let content = [&leb(name.len()), name.as_bytes(), data].concat();
+    module.push(0);
+    module.extend(leb(content.len()));
+    module.extend(content);
+}
+
+#[test]
+fn types_nested_deeply_get_an_answer() {
+    let mut text = String::from("(component (type $t0 (list u8))\n");
+    for n in 1..20_000 {
+        text += &format!("(type $t{n} (list $t{}))\n", n - 1);
+    }
+    text += "(import \"f\" (func (param \"x\" $t19999))))";
+    let bytes = wat::parse_str(&text).expect("the text is right");
+    match read(&bytes) {
+        Ok((_, inspection)) => assert!(!inspection.fits()),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
 #[test]
 fn a_component_of_the_asynchronous_abi_is_told_apart() {
     let text = r#"(component
