@@ -106,7 +106,10 @@ impl Service {
     pub async fn start(config: Config) -> Result<Self, ServiceError> {
         let public = bind(config.listen, "--listen").await?;
         let operator = bind(config.admin.listen, "--admin").await?;
-        let (listen, admin_address) = (address(&public, config.listen), address(&operator, config.admin.listen));
+        let (listen, admin_address) = (
+            address(&public, config.listen),
+            address(&operator, config.admin.listen),
+        );
 
         let sandbox = Sandbox::new(engine_limits(&config.limits))
             .map_err(|error| ServiceError::Sandbox(format!("{error:#}")))?;
@@ -280,8 +283,16 @@ fn dispatch_metrics(dispatcher: Dispatcher) -> MoreMetrics {
     Arc::new(move |page: &mut Page| {
         let totals = dispatcher.stats().totals();
         let counters = [
-            ("hookbox_handled_total", "Deliveries that a handler has handled.", totals.handled),
-            ("hookbox_failed_attempts_total", "Attempts that failed.", totals.failed_attempts),
+            (
+                "hookbox_handled_total",
+                "Deliveries that a handler has handled.",
+                totals.handled,
+            ),
+            (
+                "hookbox_failed_attempts_total",
+                "Attempts that failed.",
+                totals.failed_attempts,
+            ),
             ("hookbox_dead_total", "Deliveries given up.", totals.dead),
         ];
         for (name, help, count) in counters {

@@ -2,15 +2,15 @@
 //! handled after the restart.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use hookbox_testkit::http::Client;
 use hookbox_testkit::wat::{self, World};
 use hookbox_testkit::{samples, wait_for};
 
-use crate::support::host;
+use crate::support::{deliveries, host};
 
 #[test]
 fn after_a_kill_every_event_that_was_answered_is_handled_by_each_plugin() {
@@ -45,7 +45,9 @@ fn after_a_kill_every_event_that_was_answered_is_handled_by_each_plugin() {
                 }
             });
         }
-        wait_for("some load", || (accepted.lock().unwrap().len() > 500).then_some(()));
+        wait_for("some load", || {
+            (accepted.lock().unwrap().len() > 500).then_some(())
+        });
         host.kill();
         stop.store(true, Ordering::Relaxed);
     });
@@ -55,20 +57,15 @@ fn after_a_kill_every_event_that_was_answered_is_handled_by_each_plugin() {
     let accepted = accepted.into_inner().unwrap();
     for plugin in ["early", "late"] {
         wait_for("everything to be handled", || {
-            let pending = host.api(&format!("/api/deliveries?plugin={plugin}&state=pending&limit=1"));
-            pending["deliveries"].as_array()?.is_empty().then_some(())
+            deliveries(&host, plugin, "pending")
+                .is_empty()
+                .then_some(())
         });
-        let handled = handled_sessions(&host, plugin, accepted.len());
+        let handled: HashSet<String> = deliveries(&host, plugin, "done")
+            .iter()
+            .filter_map(|delivery| delivery["session_id"].as_str().map(str::to_owned))
+            .collect();
         let missing: Vec<_> = accepted.difference(&handled).collect();
         assert!(missing.is_empty(), "{plugin} lost {} events", missing.len());
     }
-}
-
-/// The sessions of the events that `plugin` has handled.
-fn handled_sessions(host: &hookbox_testkit::Host, plugin: &str, expected: usize) -> HashSet<String> {
-    let limit = expected + 1000;
-    let done = host.api(&format!("/api/deliveries?plugin={plugin}&state=done&limit={limit}"));
-    let done = done["deliveries"].as_array().cloned().unwrap_or_default();
-    let session = |delivery: &serde_json::Value| delivery["session_id"].as_str().map(str::to_owned);
-    done.iter().filter_map(session).collect()
 }

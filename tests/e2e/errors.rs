@@ -23,7 +23,10 @@ fn what_is_no_event_is_refused_with_a_code_and_the_host_goes_on() {
     let host = host();
     let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
     let deep = format!(r#"{{"event_type":"test","data":{deep}}}"#);
-    let large = format!(r#"{{"event_type":"test","data":"{}"}}"#, "x".repeat(10 << 20));
+    let large = format!(
+        r#"{{"event_type":"test","data":"{}"}}"#,
+        "x".repeat(10 << 20)
+    );
     let cases: [(&[u8], u16); 6] = [
         (br#"{"event_type": "room.join", "#, 400),
         (br#"{"agent_id":"A","data":{}}"#, 400),
@@ -37,10 +40,21 @@ fn what_is_no_event_is_refused_with_a_code_and_the_host_goes_on() {
         let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
         assert_eq!(answer.status, status, "{shown}: {}", answer.body);
         let error = &answer.json()["error"];
-        assert!(error["code"].as_str().is_some_and(|code| !code.is_empty()), "{shown}");
-        assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()), "{shown}");
+        assert!(
+            error["code"].as_str().is_some_and(|code| !code.is_empty()),
+            "{shown}"
+        );
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty()),
+            "{shown}"
+        );
     }
-    let answer = host.post_with(&[("content-type", "text/plain")], br#"{"event_type":"test"}"#);
+    let answer = host.post_with(
+        &[("content-type", "text/plain")],
+        br#"{"event_type":"test"}"#,
+    );
     assert_eq!(answer.status, 415, "{}", answer.body);
     let answer = host.post_with(&[JSON], br#"{"event_type":"test"}"#);
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -73,7 +87,10 @@ fn with_authentication_only_who_knows_the_secret_gets_in() {
 fn the_same_body_twice_is_one_event() {
     let host = host();
     let body = samples::chat("s", "once");
-    assert_eq!(host.post(body.as_bytes()).header("hookbox-duplicate-of"), None);
+    assert_eq!(
+        host.post(body.as_bytes()).header("hookbox-duplicate-of"),
+        None
+    );
     let again = host.post(body.as_bytes());
     assert_eq!(again.status, 200);
     assert!(again.header("hookbox-duplicate-of").is_some());

@@ -17,20 +17,25 @@ fn reason_beside_a_good_plugin(bad: &[u8], limits: &str) -> String {
         field(line, "plugin") == "bad" && message(line).starts_with("attempt failed")
     });
     host.post_chat("s", "second");
-    host.log.wait_count("the good plugin's lines", 2, said("good", "fine"));
+    host.log
+        .wait_count("the good plugin's lines", 2, said("good", "fine"));
     message(&failed).to_owned()
 }
 
 #[test]
 fn an_endless_loop_ends_at_the_cpu_limit() {
-    let reason = reason_beside_a_good_plugin(&wat::loops(World::ChatPush), "[limits]\ncpu = \"50ms\"\n");
+    let reason =
+        reason_beside_a_good_plugin(&wat::loops(World::ChatPush), "[limits]\ncpu = \"50ms\"\n");
     assert!(reason.contains("CPU limit of 50 ms exceeded"), "{reason}");
 }
 
 #[test]
 fn an_allocation_of_4_gib_ends_at_the_memory_limit() {
     let reason = reason_beside_a_good_plugin(&wat::grows(World::ChatPush), "");
-    assert!(reason.contains("memory limit of 67108864 bytes exceeded"), "{reason}");
+    assert!(
+        reason.contains("memory limit of 67108864 bytes exceeded"),
+        "{reason}"
+    );
 }
 
 #[test]

@@ -20,11 +20,14 @@ fn a_dropped_in_plugin_handles_the_next_event_and_a_deleted_one_none() {
     assert!(!field(&line, "delivery").is_empty());
 
     std::fs::remove_file(host.plugins().join("echo.wasm")).expect("deleted");
-    host.log.wait("the plugin to stop", |line| message(line).starts_with("plugin stopped"));
+    host.log.wait("the plugin to stop", |line| {
+        message(line).starts_with("plugin stopped")
+    });
     host.post_chat("s", "nobody listens");
     host.install("other", &wat::logs(World::ChatPush, "other"));
     host.post_chat("s", "somebody does");
-    host.log.wait("the other plugin's line", said("other", "other"));
+    host.log
+        .wait("the other plugin's line", said("other", "other"));
     assert_eq!(host.log.matching(said("echo", "one")).len(), 1);
 }
 
@@ -33,10 +36,12 @@ fn garbage_over_a_plugin_keeps_the_old_version_and_logs_one_error() {
     let host = host();
     let version = host.install("echo", &wat::logs(World::ChatPush, "good"));
     std::fs::write(host.plugins().join("echo.wasm"), b"this is no wasm").expect("written");
-    let is_error = |line: &serde_json::Value| line["level"] == "ERROR" && field(line, "plugin") == "echo";
+    let is_error =
+        |line: &serde_json::Value| line["level"] == "ERROR" && field(line, "plugin") == "echo";
     host.log.wait("the error", is_error);
     host.post_chat("s", "still there?");
-    host.log.wait("the old version's line", said("echo", "good"));
+    host.log
+        .wait("the old version's line", said("echo", "good"));
     assert_eq!(host.log.matching(is_error).len(), 1);
     let plugin = host.plugin("echo").expect("it is listed");
     assert_eq!(plugin["version"], version.as_str());
@@ -44,7 +49,8 @@ fn garbage_over_a_plugin_keeps_the_old_version_and_logs_one_error() {
 
     host.install("echo", &wat::logs(World::ChatPush, "better"));
     host.post_chat("s", "and now?");
-    host.log.wait("the new version's line", said("echo", "better"));
+    host.log
+        .wait("the new version's line", said("echo", "better"));
 }
 
 #[test]
@@ -59,7 +65,8 @@ fn a_half_written_file_is_taken_when_it_is_whole() {
     host.post_chat("s", "early");
     std::fs::write(&path, &wasm).expect("written");
     // Installed when it was seen, so the earlier event was routed to it too.
-    host.log.wait("the early event's line", said("slow", "whole"));
+    host.log
+        .wait("the early event's line", said("slow", "whole"));
 }
 
 #[test]
@@ -114,7 +121,9 @@ fn replaced_under_full_load_loses_nothing_and_never_runs_the_wrong_version() {
             .collect();
         for swap in 0..6 {
             let enough = posted.load(Ordering::Relaxed) + 300;
-            wait_for("some load", || (posted.load(Ordering::Relaxed) >= enough).then_some(()));
+            wait_for("some load", || {
+                (posted.load(Ordering::Relaxed) >= enough).then_some(())
+            });
             let expected = ["version b", "version a"][swap % 2];
             host.install("echo", &versions[1 - swap % 2]);
             // Reported as swapped: an event posted from now on runs on it.
@@ -143,8 +152,15 @@ fn replaced_under_full_load_loses_nothing_and_never_runs_the_wrong_version() {
     assert_eq!(counts["pending"], 0);
 }
 
-/// The id of the one event of a session.
+/// The id of the latest event of a session.
 fn probe_event(host: &hookbox_testkit::Host, session: &str) -> String {
-    let events = host.api(&format!("/api/events?session={session}"));
-    events["events"][0]["id"].as_str().expect("the event is listed").to_owned()
+    let newest = host.api("/api/deliveries?plugin=echo&limit=1000");
+    let newest = newest.as_array().expect("a list");
+    let probe = newest
+        .iter()
+        .find(|delivery| delivery["session_id"] == session);
+    probe.expect("it is among the newest")["event"]
+        .as_str()
+        .expect("an id")
+        .to_owned()
 }

@@ -3,7 +3,6 @@
 
 mod crash;
 mod errors;
-mod handlers;
 mod hostile;
 mod hot_load;
 mod support;

@@ -27,8 +27,17 @@ pub fn said<'a>(plugin: &'a str, text: &'a str) -> impl Fn(&Value) -> bool + 'a 
     }
 }
 
-/// The deliveries of a plugin in a state, from the admin API.
+/// The deliveries of a plugin in a state, from the admin API, newest first.
 pub fn deliveries(host: &Host, plugin: &str, state: &str) -> Vec<Value> {
-    let path = format!("/api/deliveries?plugin={plugin}&state={state}&limit=1000");
-    host.api(&path)["deliveries"].as_array().cloned().unwrap_or_default()
+    let mut all = Vec::new();
+    let mut before = String::new();
+    loop {
+        let path = format!("/api/deliveries?plugin={plugin}&state={state}&limit=1000{before}");
+        let page = host.api(&path).as_array().cloned().expect("a list");
+        let Some(last) = page.last() else {
+            return all;
+        };
+        before = format!("&before={}", last["id"]);
+        all.extend(page);
+    }
 }

@@ -138,14 +138,18 @@ impl Connection {
             }
         }
         if !self.answer.starts_with(b"HTTP/1.1 200") {
-            return Err(io::Error::other(String::from_utf8_lossy(&self.answer).into_owned()));
+            return Err(io::Error::other(
+                String::from_utf8_lossy(&self.answer).into_owned(),
+            ));
         }
         Ok(())
     }
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }
 
 fn content_length(head: &[u8]) -> io::Result<usize> {

@@ -7,7 +7,12 @@
 //! native axum server that verifies, parses and answers ([`native`]), the host
 //! without a plugin, and the host with one Rust plugin. All have the same number
 //! of threads for HTTP; CPU time is each child's own.
-#![allow(missing_docs, clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for people"
+)]
 
 mod client;
 mod native;
@@ -34,7 +39,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         return native::serve();
     }
     let options = parse(args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
 
     eprintln!("building the plugin order-finder …");
     let plugin = peer::build_plugin()?;
@@ -57,13 +64,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         eprintln!("round {round} of {}", options.rounds);
         for (index, peer) in peers.iter().enumerate() {
             let time = Duration::from_secs(options.seconds);
-            full[index].push(Round::measure(peer, || runtime.block_on(client::full_speed(peer, time)))?);
+            full[index].push(Round::measure(peer, || {
+                runtime.block_on(client::full_speed(peer, time))
+            })?);
             steady[index].push(Round::measure(peer, || {
                 runtime.block_on(client::steady(peer, time, options.rate))
             })?);
         }
     }
-    println!("\nFull speed, {} connections, {} rounds of {} s; medians", client::CONNECTIONS, options.rounds, options.seconds);
+    println!(
+        "\nFull speed, {} connections, {} rounds of {} s; medians",
+        client::CONNECTIONS,
+        options.rounds,
+        options.seconds
+    );
     report::print(&summaries(&peers, &full));
     println!("\nSteady, {} requests a second", options.rate);
     report::print(&summaries(&peers, &steady));
@@ -72,7 +86,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn summaries<'a>(peers: &'a [Peer], rounds: &[Vec<Round>]) -> Vec<Summary<'a>> {
     let pairs = peers.iter().zip(rounds);
-    pairs.map(|(peer, rounds)| Summary::new(&peer.name, rounds)).collect()
+    pairs
+        .map(|(peer, rounds)| Summary::new(&peer.name, rounds))
+        .collect()
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, Box<dyn Error>> {
@@ -92,7 +108,11 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, Box<dyn Erro
             "--rate" => options.rate = number()?.max(1),
             // cargo bench passes this to every benchmark.
             "--bench" => {}
-            other => return Err(format!("unknown argument {other}; known: --seconds --rounds --rate").into()),
+            other => {
+                return Err(
+                    format!("unknown argument {other}; known: --seconds --rounds --rate").into(),
+                );
+            }
         }
     }
     Ok(options)

@@ -41,15 +41,27 @@ pub fn serve() -> Result<(), Box<dyn Error>> {
 
 async fn webhook(headers: HeaderMap, body: Bytes) -> impl IntoResponse {
     if !verified(&headers, &body) {
-        return (StatusCode::UNAUTHORIZED, [(header::CONTENT_TYPE, "text/plain")], "no");
+        return (
+            StatusCode::UNAUTHORIZED,
+            [(header::CONTENT_TYPE, "text/plain")],
+            "no",
+        );
     }
     let fits = serde_json::from_slice::<Envelope>(&body).is_ok_and(|envelope| {
         envelope.event_type == "chat.push"
             && !envelope.data.message.is_empty()
             && !envelope.data.session_id.is_empty()
     });
-    let status = if fits { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    (status, [(header::CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#)
+    let status = if fits {
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json")],
+        r#"{"status":"ok"}"#,
+    )
 }
 
 fn verified(headers: &HeaderMap, body: &[u8]) -> bool {

@@ -89,8 +89,18 @@ impl Peer {
         };
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // The name in parentheses may hold spaces; the fields after it don't.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks = |index: usize| {
+            fields
+                .get(index)
+                .and_then(|text| text.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
         let per_second = rustix::param::clock_ticks_per_second();
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let resident = status
@@ -121,6 +131,11 @@ pub fn build_plugin() -> Result<PathBuf, Box<dyn Error>> {
     let out = root.join("target").join("load");
     fs::create_dir_all(&out)?;
     let mut say = |line: &str| eprintln!("  {line}");
-    let built = toolchain::build_plugin(&root.join("plugins/order-finder"), &out, &toolchain::Options::default(), &mut say)?;
+    let built = toolchain::build_plugin(
+        &root.join("plugins/order-finder"),
+        &out,
+        &toolchain::Options::default(),
+        &mut say,
+    )?;
     Ok(built.component)
 }

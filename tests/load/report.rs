@@ -49,7 +49,10 @@ impl Round {
 
 fn quantile(sorted: &[Duration], q: f64) -> Duration {
     let index = (sorted.len() as f64 * q) as usize;
-    sorted.get(index.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+    sorted
+        .get(index.min(sorted.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// The medians of a peer's rounds.
@@ -90,10 +93,22 @@ fn median(mut values: Vec<f64>) -> f64 {
 pub fn print(summaries: &[Summary<'_>]) {
     println!(
         "| {:<16} | {:>9} | {:>5} | {:>9} | {:>5} | {:>8} | {:>8} | {:>9} | {:>10} | {:>7} |",
-        "", "answers/s", "ratio", "handled/s", "ratio", "p50 ms", "p99 ms", "p99.9 ms", "CPU µs/evt", "RSS MiB"
+        "",
+        "answers/s",
+        "ratio",
+        "handled/s",
+        "ratio",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "CPU µs/evt",
+        "RSS MiB"
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-    let Some(base) = summaries.first().map(|first| first.round.answers_per_second) else {
+    let Some(base) = summaries
+        .first()
+        .map(|first| first.round.answers_per_second)
+    else {
         return;
     };
     for Summary { name, round } in summaries {

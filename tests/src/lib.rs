@@ -28,7 +28,10 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(std::time::Instant::now() < deadline, "waited too long for: {what}");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "waited too long for: {what}"
+        );
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }

@@ -40,7 +40,12 @@ impl Log {
     /// All lines so far.
     #[must_use]
     pub fn lines(&self) -> Vec<Value> {
-        self.lines.0.lock().unwrap_or_else(PoisonError::into_inner).lines.clone()
+        self.lines
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .lines
+            .clone()
     }
 
     /// Waits for a line that `matches`, from the beginning of the log on.
@@ -55,14 +60,24 @@ impl Log {
     ///
     /// # Panics
     /// As for [`Log::wait`].
-    pub fn wait_count(&self, what: &str, count: usize, matches: impl Fn(&Value) -> bool) -> Vec<Value> {
+    pub fn wait_count(
+        &self,
+        what: &str,
+        count: usize,
+        matches: impl Fn(&Value) -> bool,
+    ) -> Vec<Value> {
         let deadline = Instant::now() + PATIENCE;
         let (lock, changed) = &*self.lines;
         let mut lines = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         let mut looked_at = 0;
         loop {
-            found.extend(lines.lines[looked_at..].iter().filter(|line| matches(line)).cloned());
+            found.extend(
+                lines.lines[looked_at..]
+                    .iter()
+                    .filter(|line| matches(line))
+                    .cloned(),
+            );
             looked_at = lines.lines.len();
             if found.len() >= count {
                 return found;
@@ -84,7 +99,10 @@ impl Log {
     /// The lines so far that match.
     #[must_use]
     pub fn matching(&self, matches: impl Fn(&Value) -> bool) -> Vec<Value> {
-        self.lines().into_iter().filter(|line| matches(line)).collect()
+        self.lines()
+            .into_iter()
+            .filter(|line| matches(line))
+            .collect()
     }
 
     fn change(&self, change: impl FnOnce(&mut Lines)) {

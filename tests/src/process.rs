@@ -73,7 +73,9 @@ impl Host {
     }
 
     fn wait_ready(&mut self) {
-        let up = self.log.wait("the host to be up", |line| message(line) == "hookbox is up");
+        let up = self
+            .log
+            .wait("the host to be up", |line| message(line) == "hookbox is up");
         self.url = format!("http://{}", field(&up, "listen"));
         self.admin = format!("http://{}", field(&up, "admin"));
         wait_for("the host to be ready", || {
@@ -123,7 +125,8 @@ impl Host {
         let before = self.version(name);
         self.drop_in(name, wasm);
         wait_for(&format!("{name} to run"), || {
-            self.version(name).filter(|version| Some(version) != before.as_ref())
+            self.version(name)
+                .filter(|version| Some(version) != before.as_ref())
         })
     }
 
@@ -169,7 +172,9 @@ impl Host {
     #[must_use]
     pub fn post_with(&self, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let url = format!("{}/webhook", self.url);
-        self.client.post(&url, headers, body).expect("the host answers")
+        self.client
+            .post(&url, headers, body)
+            .expect("the host answers")
     }
 
     /// Posts a sample body that no earlier one equals.

@@ -27,7 +27,11 @@ pub fn read(name: &str) -> String {
 pub fn chat(session: &str, message: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let micros = COUNT.fetch_add(1, Ordering::Relaxed);
-    let timestamp = format!("{}.{:06}", 1_790_607_268 + micros / 1_000_000, micros % 1_000_000);
+    let timestamp = format!(
+        "{}.{:06}",
+        1_790_607_268 + micros / 1_000_000,
+        micros % 1_000_000
+    );
     serde_json::json!({
         "agent_id": "A80HVD8577",
         "event_type": "chat.push",

@@ -124,11 +124,19 @@ pub fn loops(world: World) -> Vec<u8> {
 /// A handler that asks for 4 GiB of memory.
 #[must_use]
 pub fn grows(world: World) -> Vec<u8> {
-    plugin(world, "", "(drop (memory.grow (i32.const 65534))) (i32.const 16)")
+    plugin(
+        world,
+        "",
+        "(drop (memory.grow (i32.const 65534))) (i32.const 16)",
+    )
 }
 
 /// A handler that calls itself without end.
 #[must_use]
 pub fn recurses(world: World) -> Vec<u8> {
-    plugin(world, "", "(i32.add (call $handle (local.get $event)) (i32.const 1))")
+    plugin(
+        world,
+        "",
+        "(i32.add (call $handle (local.get $event)) (i32.const 1))",
+    )
 }

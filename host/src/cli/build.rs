@@ -17,7 +17,7 @@ Examples:
   hookbox build                        every plugin crate under ./plugins, else the crate here
   hookbox build plugins/greeter        one: writes plugins/greeter.wasm
   hookbox build ../mine --out plugins  from elsewhere into a host's plugin folder")]
-pub struct Args {
+pub(super) struct Args {
     /// Folders of plugin crates [default: those under ./plugins, else the crate here]
     #[arg(value_name = "DIR")]
     dirs: Vec<PathBuf>,
@@ -39,7 +39,7 @@ pub struct Args {
 
 /// Why not everything was built.
 #[derive(Debug, thiserror::Error)]
-pub enum BuildError {
+pub(super) enum BuildError {
     /// No folder was named and none was found.
     #[error(
         "there is no plugin crate under ./plugins and no Cargo.toml here: name a plugin's folder, e.g. `hookbox build plugins/greeter`"
@@ -74,7 +74,7 @@ pub enum BuildError {
 /// # Errors
 /// When nothing is to be built, or something couldn't be. A plugin that fails
 /// doesn't keep the others from being built.
-pub fn run(args: Args) -> Result<(), BuildError> {
+pub(super) fn run(args: Args) -> Result<(), BuildError> {
     let start = Instant::now();
     let mut progress = |line: &str| say(start.elapsed(), line);
     let dirs = if args.dirs.is_empty() {

@@ -21,7 +21,7 @@ Exit code: 0 if the file fits, 1 if it doesn't, 2 if it can't be read.";
 /// fit the contract, and what to do about it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(super) struct Args {
     /// The .wasm file: a component, or a core module made by wit-bindgen.
     pub file: PathBuf,
     /// Print one JSON object instead of text.
@@ -80,7 +80,7 @@ enum CheckError {
 ///
 /// # Errors
 /// When the output can't be written.
-pub fn run(args: &Args) -> io::Result<Verdict> {
+pub(super) fn run(args: &Args) -> io::Result<Verdict> {
     match check(args) {
         Ok((verdict, text)) => {
             io::stdout().lock().write_all(text.as_bytes())?;

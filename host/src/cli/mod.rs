@@ -4,7 +4,12 @@
 //! Exit codes are decided here: 0 for success, 1 for a failure or a command's
 //! own "no", 2 for a wrong command line.
 
+mod build;
+mod check;
+mod compile;
+mod logging;
 mod send;
+mod serve;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -22,12 +27,28 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Args),
+    Build(build::Args),
+    Check(check::Args),
     Send(send::Args),
+    /// The child process that compiles one plugin.
+    #[command(hide = true)]
+    Compile,
 }
 
 fn dispatch(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     Ok(match command {
+        Command::Serve(args) => serve::run(args)?,
+        Command::Build(args) => {
+            build::run(args)?;
+            ExitCode::SUCCESS
+        }
+        Command::Check(args) => check::run(&args)?.into(),
         Command::Send(args) => send::run(&args)?,
+        Command::Compile => {
+            compile::run()?;
+            ExitCode::SUCCESS
+        }
     })
 }
 

@@ -255,11 +255,6 @@ impl Actor {
             for message in batch.drain(..) {
                 self.handle(message);
             }
-            if self.backlog.dropped.swap(false, Ordering::Acquire) {
-                self.lanes
-                    .iter_mut()
-                    .for_each(|slot| slot.lane.fall_behind());
-            }
             if self.stopped() {
                 return;
             }

@@ -76,7 +76,10 @@ impl CodeCache {
     /// When its folder or key can't be made or read.
     pub fn open(data: &Path) -> io::Result<Self> {
         let folder = data.join("code");
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)?;
         let secret = load_or_make_secret(&data.join("code.key"))?;
         Ok(Self { folder, secret })
     }
@@ -109,7 +112,8 @@ impl CodeCache {
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(content)?;
         file.write_all(&self.mac(key, content).finalize().into_bytes())?;
-        file.persist(self.path(key)).map_err(|failed| failed.error)?;
+        file.persist(self.path(key))
+            .map_err(|failed| failed.error)?;
         self.shrink()
     }
 

@@ -192,11 +192,17 @@ mod tests {
 
         let listing = list(folder.path()).expect("it can be read");
 
-        assert_eq!(listing.plugins.keys().collect::<Vec<_>>(), [&name("greeter")]);
+        assert_eq!(
+            listing.plugins.keys().collect::<Vec<_>>(),
+            [&name("greeter")]
+        );
         assert!(listing.plugins[&name("greeter")].manifest.is_some());
         let refusal = |file: &str| listing.refused.get(&at(file)).cloned();
         assert!(matches!(refusal("Greeter.wasm"), Some(Refusal::Name(_))));
-        assert_eq!(refusal("link.wasm"), Some(Refusal::NotAFile("a symbolic link")));
+        assert_eq!(
+            refusal("link.wasm"),
+            Some(Refusal::NotAFile("a symbolic link"))
+        );
         assert_eq!(refusal("fast.cwasm"), Some(Refusal::Compiled));
         assert_eq!(listing.refused.len(), 3);
     }

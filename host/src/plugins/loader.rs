@@ -307,7 +307,10 @@ impl Folder {
                 let handlers = plugin.program.handlers();
                 // In this order: an event must not be routed by what the new
                 // version handles while the old one still runs.
-                self.loader.dispatcher.swap(key.clone(), Arc::new(*plugin)).await;
+                self.loader
+                    .dispatcher
+                    .swap(key.clone(), Arc::new(*plugin))
+                    .await;
                 self.install(&name, subscription).await;
                 let replaced = !self.running.insert(name.clone());
                 self.loader.registry.running(&key, &version, handlers);

@@ -138,19 +138,32 @@ impl Manifest {
         let name = || file.display().to_string();
         let text = std::str::from_utf8(text).map_err(|_| ManifestError::NotText(name()))?;
         let raw: Raw = toml_file::parse(text, file)?;
-        let bounds = Bounds { file: &name(), policy };
+        let bounds = Bounds {
+            file: &name(),
+            policy,
+        };
         let limits = raw.limits;
         Ok(Self {
             enabled: raw.enabled.unwrap_or(true),
-            config: raw.config.into_iter().map(|(key, value)| (key, value.text())).collect(),
+            config: raw
+                .config
+                .into_iter()
+                .map(|(key, value)| (key, value.text()))
+                .collect(),
             types: raw.events.types,
             agents: raw.events.agents,
             limits: AttemptLimits {
-                memory: bounds.pick("memory", limits.memory, |of| Size(of.attempt.memory))?.0,
+                memory: bounds
+                    .pick("memory", limits.memory, |of| Size(of.attempt.memory))?
+                    .0,
                 cpu: bounds.pick("cpu", limits.cpu, |of| Span(of.attempt.cpu))?.0,
-                wall: bounds.pick("wall", limits.wall, |of| Span(of.attempt.wall))?.0,
+                wall: bounds
+                    .pick("wall", limits.wall, |of| Span(of.attempt.wall))?
+                    .0,
                 log: usize::try_from(
-                    bounds.pick("log", limits.log, |of| Size(of.attempt.log as u64))?.0,
+                    bounds
+                        .pick("log", limits.log, |of| Size(of.attempt.log as u64))?
+                        .0,
                 )
                 .unwrap_or(usize::MAX),
             },
@@ -211,7 +224,12 @@ struct Bounds<'a> {
 }
 
 impl Bounds<'_> {
-    fn pick<T>(&self, key: &'static str, asked: Option<T>, of: fn(&Policy) -> T) -> Result<T, ManifestError>
+    fn pick<T>(
+        &self,
+        key: &'static str,
+        asked: Option<T>,
+        of: fn(&Policy) -> T,
+    ) -> Result<T, ManifestError>
     where
         T: Limit,
     {
@@ -284,7 +302,10 @@ mod tests {
         assert_eq!(manifest.limits.cpu, Duration::from_millis(200));
         assert_eq!(manifest.concurrency, 2);
         assert!(!manifest.ordered);
-        assert_eq!(manifest.types.as_deref(), Some(&["chat.push".to_owned()][..]));
+        assert_eq!(
+            manifest.types.as_deref(),
+            Some(&["chat.push".to_owned()][..])
+        );
     }
 
     #[test]

@@ -72,7 +72,8 @@ impl Settler {
                     files: seen.latest,
                 });
             } else {
-                look_again = Some(look_again.map_or(rest_at, |soonest: Instant| soonest.min(rest_at)));
+                look_again =
+                    Some(look_again.map_or(rest_at, |soonest: Instant| soonest.min(rest_at)));
             }
         }
         self.seen

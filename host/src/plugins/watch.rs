@@ -54,11 +54,12 @@ impl Watch {
 
     fn start(&mut self) {
         let changed = Arc::clone(&self.changed);
-        let started = notify::recommended_watcher(move |_event| changed.notify_one())
-            .and_then(|mut watcher| {
+        let started = notify::recommended_watcher(move |_event| changed.notify_one()).and_then(
+            |mut watcher| {
                 watcher.watch(&self.folder, RecursiveMode::NonRecursive)?;
                 Ok(watcher)
-            });
+            },
+        );
         match started {
             Ok(watcher) => {
                 self.watcher = Some(watcher);

@@ -7,7 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use hookbox_testkit::wat::{self, World};
 
-use super::{Attempt, AttemptLimits, EngineLimits, Failure, Program, Report, Sandbox, Verdict, compile};
+use super::{
+    Attempt, AttemptLimits, EngineLimits, Failure, Program, Report, Sandbox, Verdict, compile,
+};
 use crate::types::event::Event;
 use crate::types::payload::{ChatPush, Role};
 use crate::types::{DeliveryId, EndpointName, EventId, Payload, PluginName, UnixMicros};
@@ -70,7 +72,11 @@ fn failure(report: Report) -> Failure {
 
 #[tokio::test]
 async fn a_handler_logs_and_succeeds() {
-    let report = run(&wat::logs(World::ChatPush, "hi there"), AttemptLimits::default()).await;
+    let report = run(
+        &wat::logs(World::ChatPush, "hi there"),
+        AttemptLimits::default(),
+    )
+    .await;
     assert_eq!(report.verdict, Verdict::Done);
     assert_eq!(report.log[0].message, "hi there");
     assert!(report.cpu > Duration::ZERO);
@@ -132,7 +138,9 @@ async fn nothing_is_left_in_memory_for_the_next_attempt() {
     let sandbox = sandbox();
     let program = load(&sandbox, &wat::plugin(World::ChatPush, "", body));
     for _ in 0..50 {
-        let report = sandbox.run(&program, attempt(AttemptLimits::default())).await;
+        let report = sandbox
+            .run(&program, attempt(AttemptLimits::default()))
+            .await;
         assert_eq!(report.verdict, Verdict::Done);
     }
 }
@@ -147,6 +155,8 @@ async fn more_attempts_than_the_pools_hold_get_no_room_and_harm_nobody() {
     };
     let reports = (0..12).map(|_| sandbox.run(&program, attempt(limits)));
     let reports = futures_util::future::join_all(reports).await;
-    let no_room = reports.iter().filter(|report| report.verdict == Verdict::NoRoom);
+    let no_room = reports
+        .iter()
+        .filter(|report| report.verdict == Verdict::NoRoom);
     assert_eq!(no_room.count(), 8);
 }

@@ -90,7 +90,9 @@ pub(super) fn deliveries(
             })
             .optional()?;
         return match range {
-            Some((first, end)) => in_range(conn, first, end.min(before), plugin, filter.state, limit),
+            Some((first, end)) => {
+                in_range(conn, first, end.min(before), plugin, filter.state, limit)
+            }
             None => Ok(Vec::new()),
         };
     }

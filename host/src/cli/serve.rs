@@ -1,0 +1,129 @@
+//! `hookbox serve`: the host.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info};
+
+use super::logging;
+use crate::config::{self, Config, ConfigError, Overrides};
+use crate::service::{Service, ServiceError};
+
+const EXAMPLES: &str = "\
+Examples:
+  hookbox serve                                 ./plugins, ./data, http://127.0.0.1:3000/webhook
+  hookbox serve --plugins /srv/plugins --data /var/lib/hookbox
+  hookbox serve --config /etc/hookbox.toml --listen 0.0.0.0:3000
+
+Settings come from hookbox.toml, then HOOKBOX_… variables, then these flags; the
+later wins. See docs/operators.md.";
+
+/// Receive webhooks and run the plugins in a folder.
+///
+/// Drop a plugin's .wasm into the folder and it handles the next event; replace
+/// it and the new version takes over; delete it and its deliveries stop. Ctrl-C
+/// ends running attempts and stops.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The configuration [default: hookbox.toml if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where webhooks come in [default: 127.0.0.1:3000].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// The plugins folder [default: ./plugins].
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
+    /// The data folder [default: ./data].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The operator's listener: health, metrics, API [default: 127.0.0.1:3001].
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+    /// Accept webhooks without authentication from other machines as well.
+    #[arg(long)]
+    allow_open: bool,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    log_format: logging::Format,
+}
+
+/// Why the host did not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ServeError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A part of the host.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The async runtime or the signals.
+    #[error("the host can't start: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Runs the host until it is told to stop.
+///
+/// # Errors
+/// When the configuration is wrong or a part doesn't start.
+pub(super) fn run(args: Args) -> Result<ExitCode, ServeError> {
+    logging::start(args.log_format);
+    let overrides = Overrides {
+        config: args.config,
+        listen: args.listen,
+        plugins: args.plugins,
+        data: args.data,
+        admin: args.admin,
+        allow_open: args.allow_open,
+    };
+    let config = Config::load(overrides, &config::environment)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("ingest")
+        .enable_all()
+        .build()?
+        .block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<ExitCode, ServeError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let plugins = config.plugins.display().to_string();
+    let data = config.data.display().to_string();
+    let open = config.auth.is_empty();
+    let service = Service::start(config).await?;
+    info!(
+        listen = %service.listen, admin = %service.admin, plugins, data,
+        authenticated = !open, "hookbox is up"
+    );
+    if open {
+        info!("no authentication is configured: everyone who reaches the address can post events");
+    }
+
+    let reason = tokio::select! {
+        reason = service.fatal() => Err(reason),
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("Ctrl-C"),
+    };
+    match &reason {
+        Ok(signal) => {
+            info!("{signal}: stopping once running attempts have ended; again to stop at once")
+        }
+        Err(reason) => error!("the journal can't go on, stopping: {reason}"),
+    }
+    tokio::select! {
+        () = service.stop() => {}
+        // What has not ended runs again after the next start.
+        _ = terminate.recv() => info!("stopping at once"),
+        _ = interrupt.recv() => info!("stopping at once"),
+    }
+    info!("hookbox has stopped");
+    Ok(if reason.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
