@@ -8,10 +8,10 @@
 //! and a delivery; every delivery is finished with a counter; old events are
 //! cleaned away all the while. Then a million waiting events are opened again.
 //!
-//! Environment: `SECONDS` of full load (10), `PRODUCERS` (64), `PAGE` size
+//! Environment: `BENCH_SECONDS` of full load (10), `PRODUCERS` (64), `PAGE` size
 //! (the journal's own), `RECOVER` events (1000000), `KEEP` seconds before an
-//! event is cleaned away (5), `FOLDER` for the files (the system's scratch
-//! folder, which must be on a disk for the figures to mean anything).
+//! event is cleaned away (3), `DEDUPE` 0 to do without keys, `FOLDER` for the
+//! files (the system's scratch folder; it must be on a disk).
 #![allow(
     clippy::print_stdout,
     clippy::cast_precision_loss,
@@ -45,6 +45,7 @@ struct Plan {
     producers: u64,
     recover: u64,
     keep: Duration,
+    options: JournalOptions,
     folder: PathBuf,
     tuning: Tuning,
 }
@@ -57,11 +58,16 @@ impl Plan {
         };
         let mut tuning = Tuning::default();
         tuning.page_size = u32::try_from(number("PAGE", tuning.page_size.into())?)?;
+        let mut options = JournalOptions::default();
+        if number("DEDUPE", 1)? == 0 {
+            options.dedupe_window = Duration::ZERO;
+        }
         Ok(Self {
-            seconds: number("SECONDS", 10)?,
+            options,
+            seconds: number("BENCH_SECONDS", 10)?,
             producers: number("PRODUCERS", 64)?,
             recover: number("RECOVER", 1_000_000)?,
-            keep: Duration::from_secs(number("KEEP", 5)?),
+            keep: Duration::from_secs(number("KEEP", 3)?),
             folder: std::env::var_os("FOLDER").map_or_else(std::env::temp_dir, PathBuf::from),
             tuning,
         })
@@ -209,7 +215,7 @@ async fn recovery(plan: &Plan) -> Result<(), Failure> {
     let started = Instant::now();
     let journal = SqliteJournal::open_tuned(
         left.path(),
-        JournalOptions::default(),
+        plan.options.clone(),
         plan.tuning.clone(),
         Arc::new(|_| {}),
     )?;
@@ -238,7 +244,7 @@ async fn recovery(plan: &Plan) -> Result<(), Failure> {
 }
 
 async fn open(folder: &Path, plan: &Plan, feed: Feed) -> Result<Arc<SqliteJournal>, Failure> {
-    let options = JournalOptions::default();
+    let options = plan.options.clone();
     let journal = SqliteJournal::open_tuned(folder, options, plan.tuning.clone(), feed)?;
     let installed = Installed {
         key: plugin()?,

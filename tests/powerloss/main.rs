@@ -99,7 +99,6 @@ fn survives(disk: &Disk, mode: Mode, seed: u64, fail_sync: Option<u64>) -> usize
         }
         if fail_sync.is_some() {
             let said = |word: &str| life.lines.iter().any(|line| line == word);
-            assert!(!said("reread") || said("unconfirmed"), "seed {seed}");
             // The cut may come before the sync that fails, and a checkpoint's
             // failed sync is nobody's failed write.
             disk.reopened

@@ -116,13 +116,13 @@ impl State {
     ) -> Result<Appended, rusqlite::Error> {
         let event = &new.event;
         let endpoint = self.routes.endpoint(conn, &event.endpoint)?;
-        if let Some(key) = new.dedupe {
-            if let Some(of) = self.dedupe.find(conn, endpoint, key, event.received_at)? {
-                return match stored(conn, event.id)? {
-                    Some(earlier) if of == event.id => Ok(earlier),
-                    _ => Ok(Appended::Duplicate { of }),
-                };
-            }
+        if let Some(key) = new.dedupe
+            && let Some(of) = self.dedupe.find(conn, endpoint, key, event.received_at)?
+        {
+            return match stored(conn, event.id)? {
+                Some(earlier) if of == event.id => Ok(earlier),
+                _ => Ok(Appended::Duplicate { of }),
+            };
         }
         let seq = self.totals.next_event;
         let first = self.totals.next_delivery;

@@ -3,7 +3,16 @@
 //! A generation takes keys for one window; then the next one opens, so at most
 //! two can hold a key that still counts. Old ones are dropped in small steps by
 //! [`Dedupe::drop_some`].
+//!
+//! ```text
+//! fresh: rows by time, and in memory ──▶ settling: sorted, a few in each commit ──▶ dedupe
+//! ```
+//!
+//! Keys are hashes, so putting each into the sorted table by itself would write
+//! a page for every event. They gather first and go over in the order of the
+//! table. Until all of a lot have, its rows stay: after a crash it starts again.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -11,12 +20,38 @@ use uuid::Uuid;
 
 use crate::types::{DedupeKey, EventId, UnixMicros};
 
+/// Keys that gather before they are sorted in. Both lots in memory take about
+/// ten megabytes.
+pub(super) const LOT: usize = 64 * 1024;
+/// Keys sorted in by one commit, and this many for each that came in with it.
+const SETTLE: usize = 64;
+/// Fresh rows removed at a time once their lot has settled.
+const REMOVE: i64 = 4096;
+
+/// A key's place in the sorted table: generation, endpoint, key.
+type Place = (i64, i64, [u8; 16]);
+
+/// The event that had a key, and when.
+type Seen = ([u8; 16], UnixMicros);
+
 /// The dedupe keys of the file.
 #[derive(Debug)]
 pub(super) struct Dedupe {
     window: Duration,
     /// Oldest first; the last one takes the keys.
     generations: Vec<Generation>,
+    /// As in `dedupe_fresh`, above `settled_to`.
+    fresh: HashMap<Place, Seen>,
+    /// The lot that is being sorted in: found here until all of it has been.
+    settling: BTreeMap<Place, Seen>,
+    /// Where sorting in goes on.
+    next: Option<Place>,
+    /// The last fresh row of the settling lot, or of the one before.
+    lot_end: i64,
+    /// The row for the next fresh key.
+    next_row: i64,
+    /// Rows up to `lot_end` that are no longer needed.
+    leftover: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +76,33 @@ impl Dedupe {
                 })
             })?
             .collect::<Result<_, _>>()?;
-        Ok(Self {
+        let mut dedupe = Self {
             window,
             generations,
-        })
+            fresh: HashMap::new(),
+            settling: BTreeMap::new(),
+            next: None,
+            lot_end: 0,
+            next_row: 1,
+            leftover: false,
+        };
+        let mut statement = conn.prepare(
+            "SELECT id, generation, endpoint, key, event_id, received_at FROM dedupe_fresh
+             ORDER BY id",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            dedupe.next_row = row.get::<_, i64>(0)? + 1;
+            let place: Place = (row.get(1)?, row.get(2)?, row.get(3)?);
+            if !dedupe.generations.iter().any(|g| g.id == place.0) {
+                // Left over from a lot whose generation has been dropped since:
+                // goes with the next lot.
+                continue;
+            }
+            let seen = (row.get(4)?, UnixMicros(row.get(5)?));
+            dedupe.fresh.insert(place, seen);
+        }
+        Ok(dedupe)
     }
 
     /// The event that had this key inside the window before `at`.
@@ -63,15 +121,11 @@ impl Dedupe {
             if generation.newest_at <= oldest {
                 continue;
             }
-            let found = conn
-                .prepare_cached(
-                    "SELECT event_id, received_at FROM dedupe
-                     WHERE generation = ?1 AND endpoint = ?2 AND key = ?3",
-                )?
-                .query_row(params![generation.id, endpoint, &key.0[..]], |row| {
-                    Ok((row.get::<_, [u8; 16]>(0)?, UnixMicros(row.get(1)?)))
-                })
-                .optional()?;
+            let place = (generation.id, endpoint, key.0);
+            let found = match self.fresh.get(&place).or_else(|| self.settling.get(&place)) {
+                Some(seen) => Some(*seen),
+                None => sorted(conn, &place)?,
+            };
             if let Some((id, _)) = found.filter(|&(_, seen_at)| seen_at > oldest) {
                 return Ok(Some(EventId(Uuid::from_bytes(id))));
             }
@@ -93,28 +147,68 @@ impl Dedupe {
         }
         let generation = self.current(conn, at)?;
         conn.prepare_cached(
-            "INSERT INTO dedupe (generation, endpoint, key, event_id, received_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO UPDATE SET
-               event_id = excluded.event_id, received_at = excluded.received_at",
+            "INSERT INTO dedupe_fresh (id, generation, endpoint, key, event_id, received_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
+            self.next_row,
             generation,
             endpoint,
             &key.0[..],
             &event.0.as_bytes()[..],
             at.0
         ])?;
+        self.next_row += 1;
+        self.fresh
+            .insert((generation, endpoint, key.0), (*event.0.as_bytes(), at));
         Ok(())
     }
 
-    /// Writes what changed about the generations; once for each commit.
-    pub(super) fn save(&mut self, conn: &Connection) -> Result<(), rusqlite::Error> {
+    /// Writes what changed about the generations and sorts some keys in; once
+    /// for each commit, which had `ops` requests.
+    pub(super) fn save(&mut self, conn: &Connection, ops: usize) -> Result<(), rusqlite::Error> {
+        self.settle(conn, SETTLE + 2 * ops)?;
         for generation in self.generations.iter_mut().filter(|g| g.changed) {
             conn.prepare_cached("UPDATE dedupe_generation SET newest_at = ?2 WHERE id = ?1")?
                 .execute(params![generation.id, generation.newest_at.0])?;
             generation.changed = false;
         }
+        Ok(())
+    }
+
+    fn settle(&mut self, conn: &Connection, limit: usize) -> Result<(), rusqlite::Error> {
+        if self.settling.is_empty() {
+            if self.leftover {
+                let removed = conn
+                    .prepare_cached(
+                        "DELETE FROM dedupe_fresh WHERE id IN
+                         (SELECT id FROM dedupe_fresh WHERE id <= ?1 ORDER BY id LIMIT ?2)",
+                    )?
+                    .execute([self.lot_end, REMOVE])?;
+                self.leftover = removed > 0;
+            } else if self.fresh.len() >= LOT {
+                self.settling = std::mem::take(&mut self.fresh).into_iter().collect();
+                self.next = self.settling.keys().next().copied();
+                self.lot_end = self.next_row - 1;
+            }
+            return Ok(());
+        }
+        let Some(from) = self.next else {
+            self.settling = BTreeMap::new();
+            self.leftover = true;
+            return Ok(());
+        };
+        let mut insert = conn.prepare_cached(
+            "INSERT INTO dedupe (generation, endpoint, key, event_id, received_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO UPDATE SET
+               event_id = excluded.event_id, received_at = excluded.received_at",
+        )?;
+        let mut rest = self.settling.range(from..);
+        for ((generation, endpoint, key), (event, at)) in rest.by_ref().take(limit) {
+            insert.execute(params![generation, endpoint, &key[..], &event[..], at.0])?;
+        }
+        self.next = rest.next().map(|(place, _)| *place);
         Ok(())
     }
 
@@ -132,6 +226,10 @@ impl Dedupe {
         };
         if first.newest_at > oldest {
             return Ok(false);
+        }
+        let holds = |(generation, _, _): &Place| *generation == first.id;
+        if self.settling.keys().next().is_some_and(holds) || self.fresh.keys().any(holds) {
+            return self.forget_fresh(conn, first.id);
         }
         // The end of the slice, then everything up to it: a range of the key,
         // so whole pages are freed.
@@ -154,6 +252,22 @@ impl Dedupe {
         conn.prepare_cached("DELETE FROM dedupe_generation WHERE id = ?1")?
             .execute([first.id])?;
         self.generations.remove(0);
+        Ok(true)
+    }
+
+    /// Takes a generation that no longer counts out of what gathers; the rows
+    /// of a lot that is being sorted in go with their lot.
+    fn forget_fresh(
+        &mut self,
+        conn: &Connection,
+        generation: i64,
+    ) -> Result<bool, rusqlite::Error> {
+        if !self.settling.is_empty() {
+            return Ok(false);
+        }
+        self.fresh.retain(|place, _| place.0 != generation);
+        conn.prepare_cached("DELETE FROM dedupe_fresh WHERE generation = ?1")?
+            .execute([generation])?;
         Ok(true)
     }
 
@@ -182,4 +296,16 @@ impl Dedupe {
         });
         Ok(id)
     }
+}
+
+/// Looks a key up in the sorted table.
+fn sorted(conn: &Connection, place: &Place) -> Result<Option<Seen>, rusqlite::Error> {
+    conn.prepare_cached(
+        "SELECT event_id, received_at FROM dedupe
+         WHERE generation = ?1 AND endpoint = ?2 AND key = ?3",
+    )?
+    .query_row(params![place.0, place.1, &place.2[..]], |row| {
+        Ok((row.get(0)?, UnixMicros(row.get(1)?)))
+    })
+    .optional()
 }

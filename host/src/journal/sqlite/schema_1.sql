@@ -53,7 +53,7 @@ CREATE INDEX delivery_dead ON delivery(plugin, id) WHERE state = 3;
 -- Dedupe keys by generation: a generation is dropped from the file as a whole,
 -- in key order, once its newest key is older than the window.
 CREATE TABLE dedupe_generation (
-  id        INTEGER PRIMARY KEY,
+  id        INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again
   opened_at INTEGER NOT NULL,
   newest_at INTEGER NOT NULL
 ) STRICT;
@@ -65,6 +65,18 @@ CREATE TABLE dedupe (
   received_at INTEGER NOT NULL,
   PRIMARY KEY (generation, endpoint, key)
 ) STRICT, WITHOUT ROWID;
+
+-- Keys that aren't in dedupe yet. They lie in no order of their own, and each
+-- put there by itself would write a page for every event: they gather here, in
+-- the order of time, and go over sorted, many to a page.
+CREATE TABLE dedupe_fresh (
+  id          INTEGER PRIMARY KEY,
+  generation  INTEGER NOT NULL,
+  endpoint    INTEGER NOT NULL,
+  key         BLOB NOT NULL,
+  event_id    BLOB NOT NULL,
+  received_at INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE counter (
   plugin INTEGER NOT NULL REFERENCES plugin(id),

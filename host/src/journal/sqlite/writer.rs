@@ -147,7 +147,7 @@ impl Writer {
         if self.state.totals != before {
             self.state.totals.save(&self.conn)?;
         }
-        self.state.dedupe.save(&self.conn)?;
+        self.state.dedupe.save(&self.conn, ops.len())?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(answers)
     }

@@ -162,9 +162,54 @@ async fn old_keys_leave_the_file() {
     journal.clean(UnixMicros(0)).await.expect("cleaned");
     let keys: i64 = bench
         .sql()
-        .query_row("SELECT count(*) FROM dedupe", [], |row| row.get(0))
+        .query_row(
+            "SELECT (SELECT count(*) FROM dedupe) + (SELECT count(*) FROM dedupe_fresh)",
+            [],
+            |row| row.get(0),
+        )
         .expect("read");
     assert_eq!(keys, 1);
     duplicate_of(&journal, at("fresh", now)).await;
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn keys_are_found_while_they_are_sorted_in_and_after_a_restart() {
+    // Enough for a lot to gather, to be sorted in, and for the next to begin.
+    let bench = Bench::new();
+    let journal = Arc::new(bench.open());
+    let count = 2 * crate::journal::sqlite::dedupe::LOT / 3;
+    let mut ids = Vec::new();
+    for part in 0..3 {
+        let news: Vec<_> = (0..count)
+            .map(|n| at(&format!("{part} {n}"), NOW))
+            .collect();
+        ids.extend([&news[0], &news[count / 2], &news[count - 1]].map(|new| new.event.id));
+        let appends = news.into_iter().map(|new| journal.append(new));
+        let answers = futures_util::future::join_all(appends).await;
+        assert!(
+            answers
+                .iter()
+                .all(|answer| matches!(answer, Ok(Appended::Stored { .. })))
+        );
+    }
+    let check = async |journal: &SqliteJournal| {
+        for (place, id) in ids.iter().enumerate() {
+            let n = [0, count / 2, count - 1][place % 3];
+            let body = format!("{} {n}", place / 3);
+            assert_eq!(duplicate_of(journal, at(&body, later(1))).await, *id);
+        }
+    };
+    check(&journal).await;
+    journal.close().await;
+    let rows = |table: &str| -> usize {
+        let sql = format!("SELECT count(*) FROM {table}");
+        let rows: i64 = bench.sql().query_row(&sql, [], |r| r.get(0)).expect("read");
+        usize::try_from(rows).expect("a count")
+    };
+    assert!(rows("dedupe") > 0, "a lot has begun to be sorted in");
+    assert!(rows("dedupe") + rows("dedupe_fresh") >= 3 * count);
+    let journal = bench.open();
+    check(&journal).await;
     journal.close().await;
 }

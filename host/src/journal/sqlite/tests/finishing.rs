@@ -140,8 +140,7 @@ async fn states_are_listed_and_counted() {
         (5, 3, 1, 1, 1)
     );
     let list = async |filter: DeliveryFilter, limit| {
-        let found = journal.deliveries(filter, limit).await.expect("read");
-        found
+        journal.deliveries(filter, limit).await.expect("read")
     };
     let ids_of = |found: &[crate::journal::DeliveryRecord]| -> Vec<_> {
         found.iter().map(|record| record.id).collect()
