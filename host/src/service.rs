@@ -28,9 +28,9 @@ use crate::plugins::cache::CodeCache;
 use crate::plugins::compile::Compiler;
 use crate::plugins::loader::{Loader, Options, StartError, own_program};
 use crate::plugins::manifest::Policy;
-use crate::plugins::registry::Registry;
+use crate::plugins::registry::{PluginStatus, Registry};
 use crate::sandbox::{AttemptLimits, EngineLimits, Sandbox};
-use crate::types::{EndpointName, UnixMicros};
+use crate::types::{EndpointName, PluginKey, UnixMicros};
 
 /// How long a stop waits for running attempts. Above the default wall-clock
 /// limit of an attempt.
@@ -270,9 +270,9 @@ struct View(Arc<Registry>);
 
 impl PluginsView for View {
     fn plugins(&self) -> Value {
-        let plugin = |(key, status)| {
+        let plugin = |(key, status): (PluginKey, PluginStatus)| {
             let mut value = json!(status);
-            value["plugin"] = json!(crate::types::PluginKey::from(key).plugin);
+            value["plugin"] = json!(key.plugin);
             value
         };
         json!({ "plugins": self.0.snapshot().into_iter().map(plugin).collect::<Vec<_>>() })

@@ -28,12 +28,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hookbox::journal::sqlite::{SqliteJournal, Tuning};
 use hookbox::journal::{
-    CounterAdd, Effects, Feed, FeedItem, Finish, Installed, Journal, JournalOptions, NewEvent,
-    Next, PluginKey,
+    CounterAdd, Effects, Feed, FeedItem, Finish, Installed, Journal, JournalOptions, NewEvent, Next,
 };
 use hookbox::types::event::Event;
 use hookbox::types::{
-    DedupeKey, DeliveryId, EndpointName, EventId, Payload, PluginName, Subscription, UnixMicros,
+    DedupeKey, DeliveryId, EndpointName, EventId, Payload, PluginKey, PluginName, Subscription,
+    UnixMicros,
 };
 use tokio::sync::{Mutex, mpsc};
 

@@ -4,12 +4,12 @@ use hookbox_testkit::{Host, HostOptions};
 use serde_json::Value;
 
 /// A host with the default configuration.
-pub fn host() -> Host {
+pub(crate) fn host() -> Host {
     host_with("")
 }
 
 /// A host with this `hookbox.toml`.
-pub fn host_with(config: &str) -> Host {
+pub(crate) fn host_with(config: &str) -> Host {
     Host::start(
         env!("CARGO_BIN_EXE_hookbox"),
         HostOptions {
@@ -20,7 +20,7 @@ pub fn host_with(config: &str) -> Host {
 }
 
 /// A predicate for a line that `plugin` logged with this text.
-pub fn said<'a>(plugin: &'a str, text: &'a str) -> impl Fn(&Value) -> bool + 'a {
+pub(crate) fn said<'a>(plugin: &'a str, text: &'a str) -> impl Fn(&Value) -> bool + 'a {
     move |line| {
         hookbox_testkit::log::is_from_plugin(line, plugin)
             && hookbox_testkit::log::message(line) == text
@@ -28,7 +28,7 @@ pub fn said<'a>(plugin: &'a str, text: &'a str) -> impl Fn(&Value) -> bool + 'a 
 }
 
 /// The deliveries of a plugin in a state, from the admin API, newest first.
-pub fn deliveries(host: &Host, plugin: &str, state: &str) -> Vec<Value> {
+pub(crate) fn deliveries(host: &Host, plugin: &str, state: &str) -> Vec<Value> {
     let mut all = Vec::new();
     let mut before = String::new();
     loop {

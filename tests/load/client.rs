@@ -15,19 +15,19 @@ use tokio::time::Instant;
 use crate::peer::Peer;
 
 /// How many connections post at once.
-pub const CONNECTIONS: u64 = 64;
+pub(crate) const CONNECTIONS: u64 = 64;
 
 /// The secret of the `X-bitHuman-Signature` header.
-pub const SECRET: &str = "load-program-secret";
+pub(crate) const SECRET: &str = "load-program-secret";
 
 /// Distinguishes every body of a run of this program.
 static BODIES: AtomicU64 = AtomicU64::new(0);
 
 /// The times between sending a request and having its answer.
-pub type Latencies = Vec<Duration>;
+pub(crate) type Latencies = Vec<Duration>;
 
 /// Every connection posts its next body as soon as it has an answer.
-pub async fn full_speed(peer: &Peer, time: Duration) -> io::Result<Latencies> {
+pub(crate) async fn full_speed(peer: &Peer, time: Duration) -> io::Result<Latencies> {
     let end = Instant::now() + time;
     over_connections(peer, move |mut connection, _| async move {
         let mut latencies = Vec::new();
@@ -44,7 +44,7 @@ pub async fn full_speed(peer: &Peer, time: Duration) -> io::Result<Latencies> {
 
 /// `rate` requests a second, evenly spaced. A request that could not be sent in
 /// time because the last answer was late counts from when it was due.
-pub async fn steady(peer: &Peer, time: Duration, rate: u64) -> io::Result<Latencies> {
+pub(crate) async fn steady(peer: &Peer, time: Duration, rate: u64) -> io::Result<Latencies> {
     let start = Instant::now();
     let interval = Duration::from_secs(1) * u32::try_from(CONNECTIONS).unwrap_or(1)
         / u32::try_from(rate).unwrap_or(1);
@@ -131,10 +131,8 @@ impl Connection {
             if self.stream.read_buf(&mut self.answer).await? == 0 {
                 return Err(io::Error::other("the peer closed the connection"));
             }
-            if let Some(head) = find(&self.answer, b"\r\n\r\n") {
-                if self.answer.len() >= head + 4 + content_length(&self.answer[..head])? {
-                    break;
-                }
+            if is_complete(&self.answer)? {
+                break;
             }
         }
         if !self.answer.starts_with(b"HTTP/1.1 200") {
@@ -150,6 +148,13 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack
         .windows(needle.len())
         .position(|window| window == needle)
+}
+
+fn is_complete(answer: &[u8]) -> io::Result<bool> {
+    let Some(head) = find(answer, b"\r\n\r\n") else {
+        return Ok(false);
+    };
+    Ok(answer.len() >= head + 4 + content_length(&answer[..head])?)
 }
 
 fn content_length(head: &[u8]) -> io::Result<usize> {

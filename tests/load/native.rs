@@ -26,7 +26,7 @@ struct Chat {
     session_id: String,
 }
 
-pub fn serve() -> Result<(), Box<dyn Error>> {
+pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?

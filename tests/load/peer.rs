@@ -13,9 +13,9 @@ use hookbox_testkit::{Host, HostOptions};
 use crate::client::SECRET;
 
 /// One of the children.
-pub struct Peer {
-    pub name: String,
-    pub address: String,
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    pub(crate) address: String,
     process: Process,
     handles: bool,
 }
@@ -27,13 +27,13 @@ enum Process {
 
 /// How much a child has used since its start.
 #[derive(Clone, Copy, Debug)]
-pub struct Usage {
-    pub cpu: Duration,
-    pub resident: u64,
+pub(crate) struct Usage {
+    pub(crate) cpu: Duration,
+    pub(crate) resident: u64,
 }
 
 impl Peer {
-    pub fn native() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn native() -> Result<Self, Box<dyn Error>> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("--native-peer")
             .stdout(Stdio::piped())
@@ -49,7 +49,7 @@ impl Peer {
         })
     }
 
-    pub fn host(name: &str, plugin: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn host(name: &str, plugin: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         let config = "[[auth]]\ntype = \"hmac\"\nsecret = \"env:LOAD_SECRET\"\n";
         let host = Host::start(
             env!("CARGO_BIN_EXE_hookbox"),
@@ -71,7 +71,7 @@ impl Peer {
     }
 
     /// Waits until everything that was posted is handled.
-    pub fn wait_handled(&self) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn wait_handled(&self) -> Result<(), Box<dyn Error>> {
         let (Process::Host(host), true) = (&self.process, self.handles) else {
             return Ok(());
         };
@@ -82,7 +82,7 @@ impl Peer {
     }
 
     /// CPU time and memory of the child, as the kernel counts them.
-    pub fn usage(&self) -> Result<Usage, Box<dyn Error>> {
+    pub(crate) fn usage(&self) -> Result<Usage, Box<dyn Error>> {
         let pid = match &self.process {
             Process::Native(child) => child.id(),
             Process::Host(host) => host.pid(),
@@ -126,7 +126,7 @@ impl Drop for Peer {
 }
 
 /// Compiles the bundled plugin order-finder.
-pub fn build_plugin() -> Result<PathBuf, Box<dyn Error>> {
+pub(crate) fn build_plugin() -> Result<PathBuf, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let out = root.join("target").join("load");
     fs::create_dir_all(&out)?;

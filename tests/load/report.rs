@@ -9,7 +9,7 @@ use crate::peer::Peer;
 
 /// One round of one peer.
 #[derive(Clone, Copy, Debug)]
-pub struct Round {
+pub(crate) struct Round {
     answers_per_second: f64,
     handled_per_second: f64,
     p50: Duration,
@@ -21,7 +21,7 @@ pub struct Round {
 
 impl Round {
     /// Runs `load` and waits until what it posted is handled.
-    pub fn measure(
+    pub(crate) fn measure(
         peer: &Peer,
         load: impl FnOnce() -> io::Result<Latencies>,
     ) -> Result<Self, Box<dyn Error>> {
@@ -56,13 +56,13 @@ fn quantile(sorted: &[Duration], q: f64) -> Duration {
 }
 
 /// The medians of a peer's rounds.
-pub struct Summary<'a> {
+pub(crate) struct Summary<'a> {
     name: &'a str,
     round: Round,
 }
 
 impl<'a> Summary<'a> {
-    pub fn new(name: &'a str, rounds: &[Round]) -> Self {
+    pub(crate) fn new(name: &'a str, rounds: &[Round]) -> Self {
         let of = |value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
         let time = |value: fn(&Round) -> Duration| {
             let mut times: Vec<Duration> = rounds.iter().map(value).collect();
@@ -90,7 +90,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Prints the table; ratios are against the first peer.
-pub fn print(summaries: &[Summary<'_>]) {
+pub(crate) fn print(summaries: &[Summary<'_>]) {
     println!(
         "| {:<16} | {:>9} | {:>5} | {:>9} | {:>5} | {:>8} | {:>8} | {:>9} | {:>10} | {:>7} |",
         "",

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use hookbox::journal::sqlite::{SqliteJournal, Tuning};
 use hookbox::journal::{
     Appended, CounterAdd, Effects, Feed, FeedItem, Finish, Installed, Journal as _, JournalError,
-    JournalOptions, NewEvent, Next, PluginKey,
+    JournalOptions, NewEvent, Next,
 };
 use hookbox::types::event::Event;
 use hookbox::types::{
-    DedupeKey, DeliveryId, EndpointName, EventId, Payload, PluginName, Subscription, UnixMicros,
+    DedupeKey, DeliveryId, EndpointName, EventId, Payload, PluginKey, PluginName, Subscription,
+    UnixMicros,
 };
 use tokio::sync::mpsc;
 

@@ -12,7 +12,8 @@ use crate::ingest::serve::{ServeOptions, serve};
 use crate::journal::*;
 use crate::types::event::Event;
 use crate::types::{
-    DeliveryId, EndpointName, EventId, EventSeq, Payload, PluginName, StoredEvent, UnixMicros,
+    DeliveryId, EndpointName, EventId, EventSeq, Payload, PluginKey, PluginName, StoredEvent,
+    UnixMicros,
 };
 
 const BODY: &str = r#"{"event_type":"x", "half":"\ud83d"}"#;
@@ -23,6 +24,9 @@ struct Fixed(EventId);
 #[async_trait]
 impl Journal for Fixed {
     async fn append(&self, _: NewEvent) -> Result<Appended, JournalError> {
+        Err(JournalError::Closed)
+    }
+    async fn counters(&self, _: PluginKey) -> Result<Vec<Counter>, JournalError> {
         Err(JournalError::Closed)
     }
     async fn finish(&self, _: Finish) -> Result<(), JournalError> {
@@ -76,6 +80,7 @@ impl Journal for Fixed {
             },
             event: self.0,
             event_type: "x".into(),
+            session_id: None,
             state: DeliveryState::Dead,
             attempts: 3,
             due_at: None,

@@ -7,6 +7,7 @@
 mod build;
 mod check;
 mod compile;
+mod demo;
 mod logging;
 mod send;
 mod serve;
@@ -28,6 +29,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Demo(demo::Args),
     Build(build::Args),
     Check(check::Args),
     Send(send::Args),
@@ -39,6 +41,7 @@ enum Command {
 fn dispatch(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     Ok(match command {
         Command::Serve(args) => serve::run(args)?,
+        Command::Demo(args) => demo::run(&args)?,
         Command::Build(args) => {
             build::run(args)?;
             ExitCode::SUCCESS

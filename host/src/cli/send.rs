@@ -4,7 +4,7 @@
 //! → one POST → status, body and the duplicate header on stdout.
 
 mod headers;
-mod stamp;
+pub(super) mod stamp;
 #[cfg(test)]
 mod tests;
 

@@ -15,7 +15,7 @@ use super::*;
 use crate::config::Secret;
 use crate::journal::*;
 use crate::types::event::Event;
-use crate::types::{DedupeKey, DeliveryId, EventId, EventSeq, StoredEvent, UnixMicros};
+use crate::types::{DedupeKey, DeliveryId, EventId, EventSeq, PluginKey, StoredEvent, UnixMicros};
 
 /// Appends in memory; everything else isn't ingest's.
 #[derive(Default)]
@@ -48,6 +48,9 @@ impl Journal for Memory {
             seq: EventSeq(1),
             deliveries: 0,
         })
+    }
+    async fn counters(&self, _: PluginKey) -> Result<Vec<Counter>, JournalError> {
+        Err(JournalError::Closed)
     }
     async fn finish(&self, _: Finish) -> Result<(), JournalError> {
         Err(JournalError::Closed)

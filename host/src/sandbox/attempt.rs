@@ -105,7 +105,7 @@ impl Sandbox {
         let instance = linker
             .instantiate_pre(&component)
             .map_err(|error| LoadError::Fit(format!("{error:#}")))?;
-        Program::new(&component, instance, needs_wasi)
+        Program::new(&component, &instance, needs_wasi)
     }
 
     /// Makes one attempt in a fresh instance. Dropping the future ends it.

@@ -13,7 +13,7 @@ type Fields<'a> = BTreeMap<String, &'a RawValue>;
 /// they are numbers, and with the family's own field added where it is absent. A
 /// body that isn't a JSON object stays as it is: the host will say what it thinks
 /// of it.
-pub(super) fn stamp(body: Vec<u8>, now: UnixMicros) -> Vec<u8> {
+pub(in crate::cli) fn stamp(body: Vec<u8>, now: UnixMicros) -> Vec<u8> {
     match std::str::from_utf8(&body)
         .ok()
         .and_then(|text| stamped(text, now))

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::route::{name_of, plugin_row};
 use super::rows::{EVENT_COLUMNS, event_at, event_id};
 use super::totals::{state_code, state_of};
-use crate::journal::{Counter, DeliveryFilter, DeliveryRecord, DeliveryState, Pending, PluginKey};
-use crate::types::{DeliveryId, EventId, StoredEvent, UnixMicros};
+use crate::journal::{Counter, DeliveryFilter, DeliveryRecord, DeliveryState, Pending};
+use crate::types::{DeliveryId, EventId, PluginKey, StoredEvent, UnixMicros};
 
 /// Deliveries looked at in one statement where no index leads to the wanted ones.
 const SCAN: i64 = 8192;

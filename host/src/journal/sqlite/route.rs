@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::journal::{Installed, PluginKey};
+use crate::journal::Installed;
 use crate::types::event::Event;
-use crate::types::{EndpointName, PluginName, Subscription, UnixMicros};
+use crate::types::{EndpointName, PluginKey, PluginName, Subscription, UnixMicros};
 
 /// The list, by endpoint.
 #[derive(Debug, Default)]

@@ -41,14 +41,14 @@ impl Program {
     /// Picks the adapter by the component's exports.
     pub(super) fn new(
         component: &Component,
-        instance: InstancePre<State>,
+        instance: &InstancePre<State>,
         needs_wasi: bool,
     ) -> Result<Self, LoadError> {
         let handlers = v0_1::handlers(component);
         if !handlers.any() {
             return Err(LoadError::NoHandler);
         }
-        let adapter = v0_1::Adapter::new(handlers, &instance)
+        let adapter = v0_1::Adapter::new(handlers, instance)
             .map_err(|error| LoadError::Fit(format!("{error:#}")))?;
         Ok(Self {
             version: Version::V0_1(adapter),
