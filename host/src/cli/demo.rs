@@ -12,7 +12,6 @@ macro_rules! say {
         let _ = writeln!(std::io::stdout(), $($text)*);
     }};
 }
-use say;
 
 mod listen;
 mod samples;
