@@ -3,6 +3,9 @@
 
 mod crash;
 mod errors;
+mod handlers;
 mod hostile;
 mod hot_load;
+#[path = "../languages/setup/mod.rs"]
+mod languages;
 mod support;
