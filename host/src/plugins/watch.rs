@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -54,12 +54,16 @@ impl Watch {
 
     fn start(&mut self) {
         let changed = Arc::clone(&self.changed);
-        let started = notify::recommended_watcher(move |_event| changed.notify_one()).and_then(
-            |mut watcher| {
-                watcher.watch(&self.folder, RecursiveMode::NonRecursive)?;
-                Ok(watcher)
-            },
-        );
+        let started = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            // Listing the folder opens it, which must not look like a change.
+            if !event.is_ok_and(|event| event.kind.is_access()) {
+                changed.notify_one();
+            }
+        })
+        .and_then(|mut watcher| {
+            watcher.watch(&self.folder, RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
         match started {
             Ok(watcher) => {
                 self.watcher = Some(watcher);

@@ -23,10 +23,11 @@ use crate::types::{DedupeKey, EventId, UnixMicros};
 /// Keys that gather before they are sorted in. Both lots in memory take about
 /// ten megabytes.
 pub(super) const LOT: usize = 64 * 1024;
-/// Keys sorted in by one commit, and this many for each that came in with it.
-const SETTLE: usize = 64;
+/// Keys sorted in for each request of a commit: a lot has settled before the
+/// next one has gathered, and a small commit stays small.
+const SETTLE: usize = 2;
 /// Fresh rows removed at a time once their lot has settled.
-const REMOVE: i64 = 4096;
+const REMOVE: i64 = 512;
 
 /// A key's place in the sorted table: generation, endpoint, key.
 type Place = (i64, i64, [u8; 16]);
@@ -167,7 +168,7 @@ impl Dedupe {
     /// Writes what changed about the generations and sorts some keys in; once
     /// for each commit, which had `ops` requests.
     pub(super) fn save(&mut self, conn: &Connection, ops: usize) -> Result<(), rusqlite::Error> {
-        self.settle(conn, SETTLE + 2 * ops)?;
+        self.settle(conn, SETTLE * ops)?;
         for generation in self.generations.iter_mut().filter(|g| g.changed) {
             conn.prepare_cached("UPDATE dedupe_generation SET newest_at = ?2 WHERE id = ?1")?
                 .execute(params![generation.id, generation.newest_at.0])?;
