@@ -6,6 +6,7 @@
 //! bound once and shared.
 
 mod adapter;
+mod arena;
 mod bindings;
 pub(crate) mod config;
 mod convert;
