@@ -39,6 +39,12 @@ const WASI_0_2: [(&str, &[&str]); 6] = [
     ),
 ];
 
+/// Interfaces of the contract that no world imports yet.
+const NOT_SERVED: [&str; 2] = [
+    "hookbox:plugin/counters@0.1.0",
+    "hookbox:plugin/outbox@0.1.0",
+];
+
 /// What the host says to an import of this name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Offer {
@@ -52,6 +58,11 @@ pub(super) enum Offer {
 
 /// Looks up an import by its full name, such as `wasi:io/streams@0.2.6`.
 pub(super) fn offer(full_name: &str) -> Offer {
+    if NOT_SERVED.contains(&full_name) {
+        return not_offered(
+            "it is part of the contract, but this version of the host doesn't serve it yet",
+        );
+    }
     if interface_names().any(|known| known == full_name) {
         return match handler_of(full_name) {
             true => Offer::Refused(What::HandlerImported),

@@ -27,6 +27,7 @@ const SOURCES: [&[(&str, &str)]; 3] = [
             "wit/handlers.wit",
             include_str!("../../../wit/handlers.wit"),
         ),
+        ("wit/effects.wit", include_str!("../../../wit/effects.wit")),
         ("wit/worlds.wit", include_str!("../../../wit/worlds.wit")),
     ],
 ];

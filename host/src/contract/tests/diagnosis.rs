@@ -324,3 +324,17 @@ fn an_unknown_interface_of_the_contract() {
         ]
     );
 }
+
+#[test]
+fn parts_of_the_contract_that_are_not_served_yet() {
+    let world =
+        "world w { import hookbox:plugin/counters@0.1.0; export hookbox:plugin/on-event@0.1.0; }";
+    let inspection = inspected(&with_world(world), "w");
+    assert_eq!(
+        problems(&inspection),
+        ["import hookbox:plugin/counters@0.1.0: \
+             the component imports this, and the host doesn't offer it"]
+    );
+    let advice = inspection.problems[0].advice();
+    assert!(advice.contains("doesn't serve it yet"), "{advice}");
+}
