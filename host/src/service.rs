@@ -9,10 +9,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{join_all, select_all};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::admin::{self, Admin, MoreMetrics, Page, PluginsView};
@@ -32,9 +34,9 @@ use crate::plugins::registry::{PluginStatus, Registry};
 use crate::sandbox::{AttemptLimits, EngineLimits, Sandbox};
 use crate::types::{EndpointName, PluginKey, UnixMicros};
 
-/// How long a stop waits for running attempts. Above the default wall-clock
-/// limit of an attempt.
-const DRAIN: Duration = Duration::from_secs(12);
+/// How long a stop may take on top of the configured grace: to move the journal's
+/// log into its file. Without that the next start does it.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// How long compiling one file may take.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -93,8 +95,14 @@ pub struct Service {
     dispatcher: Dispatcher,
     /// Turned to true to stop the listeners.
     stop: watch::Sender<bool>,
-    listeners: Vec<JoinHandle<()>>,
-    background: Vec<JoinHandle<()>>,
+    listeners: Vec<Task>,
+    background: Vec<Task>,
+}
+
+/// A task that is to run for as long as the host.
+struct Task {
+    name: &'static str,
+    handle: JoinHandle<()>,
 }
 
 impl Service {
@@ -126,7 +134,7 @@ impl Service {
             .start(
                 Arc::clone(&sandbox),
                 Arc::clone(&journal),
-                dispatch_limits(&config.limits),
+                dispatch_limits(&config.limits, config.serve.grace),
                 dispatch::retry::RetryPolicy::default(),
             )
             .map_err(ServiceError::Threads)?;
@@ -151,8 +159,14 @@ impl Service {
             more_metrics: vec![dispatch_metrics(dispatcher.clone())],
         });
         let listeners = vec![
-            spawn_listener(public, ingest, config.serve, stopped.clone()),
-            spawn_listener(operator, operator_pages, config.serve, stopped),
+            task(
+                "the webhook listener",
+                listener(public, ingest, config.serve, stopped.clone()),
+            ),
+            task(
+                "the admin listener",
+                listener(operator, operator_pages, config.serve, stopped),
+            ),
         ];
 
         let loader = Loader {
@@ -163,6 +177,8 @@ impl Service {
             cache: Arc::new(cache),
             compiler: Compiler::new(own_program(), COMPILE_TIMEOUT),
         };
+        let folder = config.plugins.clone();
+        let is_there = folder.exists();
         let listed = loader
             .start(Options {
                 endpoint: EndpointName::default_endpoint(),
@@ -170,9 +186,18 @@ impl Service {
                 policy: policy(&config.limits),
             })
             .await?;
+        if !is_there {
+            info!(folder = %folder.display(), "there was no plugins folder: made an empty one");
+        }
         let background = vec![
-            tokio::spawn(become_ready(listed, readiness.clone())),
-            tokio::spawn(clean(Arc::clone(&journal), config.retention)),
+            task(
+                "the plugins folder's task",
+                follow_plugins(listed, readiness.clone()),
+            ),
+            task(
+                "the removal of old events",
+                clean(Arc::clone(&journal), config.retention),
+            ),
         ];
         Ok(Self {
             listen,
@@ -188,25 +213,34 @@ impl Service {
         })
     }
 
-    /// Waits until the journal is beyond repair, and says why.
-    pub async fn fatal(&self) -> String {
-        self.sqlite.fatal().await
+    /// Waits until a part that the host can't do without is beyond repair, and
+    /// says why. The host is to end with a failure then.
+    pub async fn fatal(&mut self) -> String {
+        let tasks = self.listeners.iter_mut().chain(&mut self.background);
+        tokio::select! {
+            reason = self.sqlite.fatal() => format!("the journal can't go on: {reason}"),
+            reason = first_end(tasks) => reason,
+        }
     }
 
-    /// Stops: no new requests, running attempts end, everything accepted is
-    /// stored.
+    /// Stops: no new requests, requests in flight and running attempts end, and
+    /// what is stored is closed. Requests and attempts have the configured grace
+    /// (`ingest.shutdown_grace`) together, and closing a moment; what hasn't
+    /// ended by then runs again after the next start.
     pub async fn stop(self) {
+        // First, and waited for: it would call the host ready again.
+        for task in &self.background {
+            task.handle.abort();
+        }
+        join_all(self.background.into_iter().filter_map(Task::running)).await;
         self.readiness.not_ready("the host is stopping");
         self.stop.send_replace(true);
-        for listener in self.listeners {
-            // A listener that has panicked has stopped as well.
-            let _ = listener.await;
+        // A listener that has panicked has stopped as well.
+        let listeners = join_all(self.listeners.into_iter().filter_map(Task::running));
+        tokio::join!(listeners, self.dispatcher.stop());
+        if timeout(CLOSE_TIMEOUT, self.journal.close()).await.is_err() {
+            info!("the journal is left as after a crash: closing it takes too long");
         }
-        for task in self.background {
-            task.abort();
-        }
-        self.dispatcher.stop().await;
-        self.journal.close().await;
     }
 }
 
@@ -234,23 +268,53 @@ fn address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
     listener.local_addr().unwrap_or(asked)
 }
 
-fn spawn_listener(
+fn task(name: &'static str, run: impl Future<Output = ()> + Send + 'static) -> Task {
+    Task {
+        name,
+        handle: tokio::spawn(run),
+    }
+}
+
+impl Task {
+    /// Its handle, unless it has ended: one whose result was taken must not be
+    /// asked again.
+    fn running(self) -> Option<JoinHandle<()>> {
+        (!self.handle.is_finished()).then_some(self.handle)
+    }
+}
+
+/// Waits for the first of the tasks that ends, and says which and how.
+async fn first_end(tasks: impl Iterator<Item = &mut Task>) -> String {
+    let ends = tasks.map(|Task { name, handle }| {
+        Box::pin(async move {
+            match handle.await {
+                Err(error) if error.is_panic() => format!("{name} has panicked"),
+                Ok(()) | Err(_) => format!("{name} has ended unexpectedly"),
+            }
+        })
+    });
+    select_all(ends).await.0
+}
+
+async fn listener(
     listener: TcpListener,
     router: axum::Router,
     options: ServeOptions,
     mut stop: watch::Receiver<bool>,
-) -> JoinHandle<()> {
-    tokio::spawn(serve(listener, router, options, async move {
+) {
+    let stopped = async move {
         // An error means that the service is gone, which is a stop as well.
         let _ = stop.wait_for(|stop| *stop).await;
-    }))
+    };
+    serve(listener, router, options, stopped).await;
 }
 
-/// The receiver is held for good: the folder is followed for as long.
-async fn become_ready(mut listed: watch::Receiver<bool>, readiness: Readiness) {
+/// Ready once the plugins in the folder are known. Ends with the task that
+/// follows the folder, which runs for as long as the receiver is held.
+async fn follow_plugins(mut listed: watch::Receiver<bool>, readiness: Readiness) {
     if listed.wait_for(|listed| *listed).await.is_ok() {
         readiness.ready();
-        std::future::pending::<()>().await;
+        while listed.changed().await.is_ok() {}
     }
 }
 
@@ -269,13 +333,13 @@ async fn clean(journal: Arc<dyn Journal>, retention: Duration) {
 struct View(Arc<Registry>);
 
 impl PluginsView for View {
-    fn plugins(&self) -> Value {
+    fn plugins(&self) -> Vec<Value> {
         let plugin = |(key, status): (PluginKey, PluginStatus)| {
             let mut value = json!(status);
             value["plugin"] = json!(key.plugin);
             value
         };
-        json!({ "plugins": self.0.snapshot().into_iter().map(plugin).collect::<Vec<_>>() })
+        self.0.snapshot().into_iter().map(plugin).collect()
     }
 }
 
@@ -308,12 +372,12 @@ fn engine_limits(limits: &Limits) -> EngineLimits {
     }
 }
 
-fn dispatch_limits(limits: &Limits) -> dispatch::Limits {
+fn dispatch_limits(limits: &Limits, grace: Duration) -> dispatch::Limits {
     dispatch::Limits {
         attempts: limits.total,
         attempts_per_endpoint: limits.per_endpoint,
         memory_budget: limits.memory_budget,
-        drain: DRAIN,
+        drain: grace,
     }
 }
 
@@ -326,5 +390,39 @@ fn policy(limits: &Limits) -> Policy {
             log: usize::try_from(limits.log).unwrap_or(usize::MAX),
         },
         concurrency: limits.per_plugin,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_is_named() {
+        let mut tasks = [
+            task("the door", std::future::pending()),
+            task("the window", async { panic!("broken") }),
+        ];
+        assert_eq!(first_end(tasks.iter_mut()).await, "the window has panicked");
+        let mut tasks = [task("the roof", async {})];
+        assert_eq!(
+            first_end(tasks.iter_mut()).await,
+            "the roof has ended unexpectedly"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_host_is_ready_once_the_plugins_are_known_and_for_as_long_as_they_are_followed() {
+        let (listed, receiver) = watch::channel(false);
+        let readiness = Readiness::waiting("not looked yet");
+        let follow = tokio::spawn(follow_plugins(receiver, readiness.clone()));
+        assert!(readiness.reason().is_some());
+        listed.send_replace(true);
+        while readiness.reason().is_some() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!follow.is_finished());
+        drop(listed);
+        follow.await.expect("it ends");
     }
 }

@@ -155,7 +155,7 @@ fn replaced_under_full_load_loses_nothing_and_never_runs_the_wrong_version() {
 /// The id of the latest event of a session.
 fn probe_event(host: &hookbox_testkit::Host, session: &str) -> String {
     let newest = host.api("/api/deliveries?plugin=echo&limit=1000");
-    let newest = newest.as_array().expect("a list");
+    let newest = newest["deliveries"].as_array().expect("a list");
     let probe = newest
         .iter()
         .find(|delivery| delivery["session_id"] == session);

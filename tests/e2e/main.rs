@@ -8,4 +8,5 @@ mod hostile;
 mod hot_load;
 #[path = "../languages/setup/mod.rs"]
 mod languages;
+mod lifecycle;
 mod support;

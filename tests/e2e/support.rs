@@ -33,7 +33,8 @@ pub(crate) fn deliveries(host: &Host, plugin: &str, state: &str) -> Vec<Value> {
     let mut before = String::new();
     loop {
         let path = format!("/api/deliveries?plugin={plugin}&state={state}&limit=1000{before}");
-        let page = host.api(&path).as_array().cloned().expect("a list");
+        let page = host.api(&path)["deliveries"].as_array().cloned();
+        let page = page.expect("a list");
         let Some(last) = page.last() else {
             return all;
         };

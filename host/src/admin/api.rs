@@ -18,8 +18,22 @@ const PAGE: usize = 100;
 /// The most at once, so that no read takes long.
 const LARGEST_PAGE: usize = 1000;
 
-pub(super) async fn plugins(State(admin): State<Arc<Admin>>) -> Json<serde_json::Value> {
-    Json(admin.plugins.plugins())
+// A list is never bare: what else there is to say about it can stand beside it.
+
+#[derive(Serialize)]
+pub(super) struct Plugins {
+    plugins: Vec<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Deliveries {
+    deliveries: Vec<DeliveryRecord>,
+}
+
+pub(super) async fn plugins(State(admin): State<Arc<Admin>>) -> Json<Plugins> {
+    Json(Plugins {
+        plugins: admin.plugins.plugins(),
+    })
 }
 
 pub(super) async fn counts(State(admin): State<Arc<Admin>>) -> Result<Json<Counts>, Problem> {
@@ -85,7 +99,7 @@ pub(super) struct Filter {
 pub(super) async fn deliveries(
     State(admin): State<Arc<Admin>>,
     filter: Result<Query<Filter>, QueryRejection>,
-) -> Result<Json<Vec<DeliveryRecord>>, Problem> {
+) -> Result<Json<Deliveries>, Problem> {
     let Query(filter) = filter.map_err(|error| Problem::BadRequest(error.body_text()))?;
     let endpoint = filter
         .endpoint
@@ -97,5 +111,6 @@ pub(super) async fn deliveries(
         before: filter.before,
     };
     let limit = filter.limit.unwrap_or(PAGE).min(LARGEST_PAGE);
-    Ok(Json(admin.journal.deliveries(wanted, limit).await?))
+    let deliveries = admin.journal.deliveries(wanted, limit).await?;
+    Ok(Json(Deliveries { deliveries }))
 }

@@ -28,8 +28,8 @@ pub use metrics::Page;
 
 /// What the listener shows of the plugins.
 pub trait PluginsView: Send + Sync + 'static {
-    /// The plugins, their state and what is known about them, as JSON.
-    fn plugins(&self) -> serde_json::Value;
+    /// Each plugin, its state and what is known about it, as a JSON object.
+    fn plugins(&self) -> Vec<serde_json::Value>;
 }
 
 /// More metrics than the listener's own: adds them to the page.

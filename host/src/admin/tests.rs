@@ -110,8 +110,8 @@ impl Journal for Fixed {
 struct NoPlugins;
 
 impl PluginsView for NoPlugins {
-    fn plugins(&self) -> serde_json::Value {
-        serde_json::json!([])
+    fn plugins(&self) -> Vec<serde_json::Value> {
+        vec![]
     }
 }
 
@@ -183,6 +183,7 @@ async fn lists_deliveries_by_filter() {
             (200, found),
             "{query}"
         );
+        assert!(body.starts_with(r#"{"deliveries":["#), "{body}");
     }
     for query in ["?state=lost", "?limit=x", "?plugin=A%20B", "?plugins=p"] {
         let (status, body) = get(addr, &format!("/api/deliveries{query}"), LOCAL).await;
@@ -223,7 +224,7 @@ async fn without_a_token_only_this_machine_may_be_named() {
     }
     assert_eq!(
         get(addr, "/api/plugins", LOCAL).await,
-        (200, "[]".to_owned())
+        (200, r#"{"plugins":[]}"#.to_owned())
     );
     assert_eq!(get(addr, "/nothing", LOCAL).await.0, 404);
     assert_eq!(get(addr, "/healthz", "host: evil.example\r\n").await.0, 200);

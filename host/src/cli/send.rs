@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::config::{self, Secret, SecretError, SecretRef};
+use crate::ingest::DUPLICATE_OF;
 use crate::types::UnixMicros;
 use headers::{HeaderError, Scheme};
 
@@ -150,7 +151,7 @@ fn post(url: &str, headers: &[(String, String)], body: &[u8]) -> Result<Answer, 
     let mut response = request.send(body).map_err(failed)?;
     let duplicate_of = response
         .headers()
-        .get("hookbox-duplicate-of")
+        .get(DUPLICATE_OF)
         .and_then(|id| id.to_str().ok())
         .map(str::to_owned);
     Ok(Answer {

@@ -81,11 +81,14 @@ pub(super) fn run(args: Args) -> Result<ExitCode, ServeError> {
         allow_open: args.allow_open,
     };
     let config = Config::load(overrides, &config::environment)?;
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("ingest")
         .enable_all()
-        .build()?
-        .block_on(serve(config))
+        .build()?;
+    let code = runtime.block_on(serve(config));
+    // The stop was patient already: what still runs doesn't delay the end.
+    runtime.shutdown_background();
+    code
 }
 
 async fn serve(config: Config) -> Result<ExitCode, ServeError> {
@@ -94,7 +97,8 @@ async fn serve(config: Config) -> Result<ExitCode, ServeError> {
     let plugins = config.plugins.display().to_string();
     let data = config.data.display().to_string();
     let open = config.auth.is_empty();
-    let service = Service::start(config).await?;
+    let grace = config.serve.grace;
+    let mut service = Service::start(config).await?;
     info!(
         listen = %service.listen, admin = %service.admin, plugins, data,
         authenticated = !open, "hookbox is up"
@@ -110,9 +114,11 @@ async fn serve(config: Config) -> Result<ExitCode, ServeError> {
     };
     match &reason {
         Ok(signal) => {
-            info!("{signal}: stopping once running attempts have ended; again to stop at once")
+            info!(
+                "{signal}: stopping; running attempts have {grace:?} to end; again to stop at once"
+            )
         }
-        Err(reason) => error!("the journal can't go on, stopping: {reason}"),
+        Err(reason) => error!("the host can't go on, stopping: {reason}"),
     }
     tokio::select! {
         () = service.stop() => {}

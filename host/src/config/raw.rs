@@ -49,7 +49,7 @@ keys! {
         body_timeout: Span,
         /// How long a head may take, and a kept connection be idle.
         header_timeout: Span,
-        /// How long requests in flight get on shutdown.
+        /// How long requests in flight and running attempts get on shutdown.
         shutdown_grace: Span,
     }
 }

@@ -235,3 +235,29 @@ fn a_wrong_variable_or_a_missing_file_is_named() {
     };
     assert!(load(missing, &|_| None).starts_with("/no/such.toml can't be read: "));
 }
+
+#[test]
+fn the_operators_guide_names_every_key_with_its_default() {
+    let guide = include_str!("../../../docs/operators.md");
+    let (_, block) = guide.split_once("```toml\n").unwrap();
+    let (text, _) = block.split_once("```").unwrap();
+    let table: toml::Table = toml::from_str(text).unwrap();
+    for (key, _) in variables::KEYS {
+        let mut place = Some(&table);
+        let mut names = key.split('.').peekable();
+        while let Some(name) = names.next() {
+            let value = place.and_then(|table| table.get(name));
+            assert!(value.is_some(), "{key} is missing");
+            place = value.and_then(toml::Value::as_table);
+            assert_eq!(place.is_some(), names.peek().is_some(), "{key}");
+        }
+    }
+    let mut raw: RawConfig = toml_file::parse(text, Path::new("operators.md")).unwrap();
+    assert_eq!(raw.auth.len(), 3);
+    // What the guide shows, but nobody has by default.
+    raw.auth.clear();
+    raw.admin.token = None;
+    raw.limits.memory_budget = None;
+    let shown = resolve::resolve(raw, &env).unwrap();
+    assert_eq!(format!("{shown:?}"), format!("{:?}", resolve("").unwrap()));
+}

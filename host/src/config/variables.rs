@@ -8,7 +8,7 @@ use super::toml_file;
 
 /// The keys that a variable can set. The flag tells whether the value stands
 /// without quotes in TOML. `ingest.max_body` is `HOOKBOX_INGEST_MAX_BODY`.
-const KEYS: [(&str, bool); 24] = [
+pub(super) const KEYS: [(&str, bool); 24] = [
     ("listen", false),
     ("plugins", false),
     ("data", false),

@@ -21,6 +21,8 @@ pub mod stats;
 mod tests;
 mod webhook;
 
+pub use webhook::{DUPLICATE_OF, TEST_HEADER};
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +104,8 @@ pub fn router(ingest: Ingest) -> Router {
         ingest.bounds.max_in_flight.min(Semaphore::MAX_PERMITS),
     ));
     let large = Arc::new(Semaphore::new(receive::LARGE_AT_ONCE));
+    let paths = ingest.endpoints.iter().map(|endpoint| &endpoint.path[..]);
+    let paths: Arc<str> = paths.collect::<Vec<_>>().join(", ").into();
     let mut router = health::router(ingest.readiness);
     for endpoint in ingest.endpoints {
         let path = endpoint.path.clone();
@@ -119,5 +123,5 @@ pub fn router(ingest: Ingest) -> Router {
             .with_state(state);
         router = router.route(&path, route);
     }
-    router.fallback(async || Problem::NotFound)
+    router.fallback(async move || Problem::NotFound(paths))
 }

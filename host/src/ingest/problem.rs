@@ -1,5 +1,7 @@
 //! Every way in which a request can fail, with its answer.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -10,9 +12,9 @@ use crate::types::envelope::NotAnEvent;
 /// A request that isn't answered 200.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Problem {
-    /// No such path.
-    #[error("there is nothing at this path; webhooks are posted to /webhook")]
-    NotFound,
+    /// The webhook listener: no such path. Names those that there are.
+    #[error("there is nothing at this path; webhooks are posted to {0}")]
+    NotFound(Arc<str>),
     /// The path, but another method.
     #[error("this path answers {allow} only")]
     MethodNotAllowed {
@@ -74,7 +76,7 @@ impl Problem {
     #[must_use]
     pub fn answer(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::ContentType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type"),

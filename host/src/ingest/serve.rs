@@ -29,7 +29,9 @@ pub struct ServeOptions {
     /// (60 s), so that it is the client who closes: a request sent into a closing
     /// connection is lost.
     pub header_timeout: Duration,
-    /// How long requests in flight get on shutdown.
+    /// How long requests in flight, and attempts beside them, get on shutdown.
+    /// By default somewhat less than the 10 s after which container runtimes kill:
+    /// the journal is closed in the rest.
     pub grace: Duration,
 }
 
@@ -38,7 +40,7 @@ impl Default for ServeOptions {
         Self {
             max_connections: 8192,
             header_timeout: Duration::from_secs(75),
-            grace: Duration::from_secs(10),
+            grace: Duration::from_secs(8),
         }
     }
 }

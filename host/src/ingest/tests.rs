@@ -279,7 +279,9 @@ async fn what_is_refused_has_a_status_and_a_code() {
     assert_problem(&answer, 405, "method_not_allowed");
     assert!(answer.contains("allow: POST\r\n"), "{answer}");
     let lost = b"POST /other HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
-    assert_problem(&host.raw(lost).await, 404, "not_found");
+    let answer = host.raw(lost).await;
+    assert_problem(&answer, 404, "not_found");
+    assert!(answer.contains("posted to /webhook"), "{answer}");
     assert!(host.events().is_empty());
     assert_eq!(host.stats.snapshot().refused["too_deep"], 1);
     assert_ok(&host.post("", CHAT).await);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract;
-use axum::http::{HeaderValue, Request};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -18,10 +18,11 @@ use crate::types::envelope::{self, Parsed};
 use crate::types::event::Event;
 use crate::types::{DedupeKey, EndpointName, EventId, UnixMicros};
 
-/// Recorded with the event; decides nothing, since it isn't signed.
-const TEST_HEADER: &str = "x-test-webhook";
+/// In a request, by the dashboard's Test button. Recorded with the event; decides
+/// nothing, since it isn't signed.
+pub const TEST_HEADER: &str = "x-test-webhook";
 /// In the answer to a duplicate: the id of the event that it repeats.
-const DUPLICATE_OF: &str = "hookbox-duplicate-of";
+pub const DUPLICATE_OF: &str = "hookbox-duplicate-of";
 
 pub(super) struct State {
     pub(super) endpoint: Endpoint,
@@ -56,22 +57,30 @@ async fn accept(state: &State, request: extract::Request) -> Result<Response, Pr
         .try_acquire()
         .map_err(|_| Problem::Overloaded)?;
     let (head, body) = request.into_parts();
-    let head = Request::from_parts(head, ());
-    let received = receive::body(head.headers(), body, state.bounds, &state.large).await?;
-    let body = &received.body;
-    receive::content_type(head.headers())?;
+    let received = receive::body(&head.headers, body, state.bounds, &state.large).await?;
+    let new = check(state, &head.headers, received.body)?;
+    // Before the wait for the disk: with the last piece of the head the connection
+    // has its buffer back.
+    drop(head);
+    let answer = store(state, new).await;
+    drop(received.place);
+    answer
+}
+
+/// From a request to the event that it brings.
+fn check(state: &State, headers: &HeaderMap, body: Bytes) -> Result<NewEvent, Problem> {
+    receive::content_type(headers)?;
     let now = UnixMicros::now();
-    auth::check(
-        &state.endpoint.auth,
-        head.headers(),
-        body,
-        now.0.div_euclid(1_000_000),
-    )?;
-    let parsed = envelope::parse(body)?;
-    let dedupe = dedupe_key(&parsed, body);
-    let test_header = head.headers().contains_key(TEST_HEADER);
+    let seconds = now.0.div_euclid(1_000_000);
+    auth::check(&state.endpoint.auth, headers, &body, seconds)?;
+    let parsed = envelope::parse(&body)?;
+    let dedupe = dedupe_key(&parsed, &body);
+    let test_header = headers.contains_key(TEST_HEADER);
     let event = event(&state.endpoint.name, parsed, body, now, test_header);
-    store(state, event, dedupe).await
+    Ok(NewEvent {
+        event: Arc::new(event),
+        dedupe,
+    })
 }
 
 /// What makes a second event the same: the id in the body, else the body. A
@@ -89,12 +98,12 @@ fn dedupe_key(parsed: &Parsed, body: &[u8]) -> Option<DedupeKey> {
 fn event(
     endpoint: &EndpointName,
     parsed: Parsed,
-    body: &[u8],
+    body: Bytes,
     received_at: UnixMicros,
     test_header: bool,
 ) -> Event {
     Event {
-        id: EventId::generate(),
+        id: EventId::at(received_at),
         endpoint: endpoint.clone(),
         event_type: parsed.event_type,
         agent_id: parsed.agent_id,
@@ -102,27 +111,18 @@ fn event(
         occurred_at: parsed.occurred_at,
         received_at,
         test_header,
-        // A copy: what came in is a piece of the connection's buffer, and would keep
-        // all of it in memory for as long as the event waits.
-        body: Bytes::copy_from_slice(body),
+        body,
         payload: parsed.payload,
     }
 }
 
 /// Appends and answers. Where the client goes away meanwhile, this future is
 /// dropped and the journal goes on with the append: its trait promises that.
-async fn store(
-    state: &State,
-    event: Event,
-    dedupe: Option<DedupeKey>,
-) -> Result<Response, Problem> {
-    let event = Arc::new(event);
-    let new = NewEvent {
-        event: Arc::clone(&event),
-        dedupe,
-    };
+async fn store(state: &State, new: NewEvent) -> Result<Response, Problem> {
+    let event = Arc::clone(&new.event);
+    let appended = state.journal.append(new).await?;
     let mut response = health::ok();
-    match state.journal.append(new).await? {
+    match appended {
         Appended::Stored { seq, deliveries } => {
             state.stats.stored();
             tracing::debug!(

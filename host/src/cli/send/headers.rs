@@ -3,7 +3,7 @@
 use axum::http::{HeaderName, HeaderValue};
 
 use crate::config::Secret;
-use crate::ingest::auth;
+use crate::ingest::{TEST_HEADER, auth};
 use crate::types::UnixMicros;
 use crate::types::envelope;
 
@@ -82,7 +82,7 @@ pub(super) fn headers(
         add(auth::TIMESTAMP, &timestamp);
     }
     if test {
-        add("x-test-webhook", "true");
+        add(TEST_HEADER, "true");
     }
     if let Some(secret) = secret.map(Secret::expose) {
         match scheme {

@@ -26,6 +26,9 @@ use crate::config::Secret;
 
 pub use sign::{DELIVERY, EVENT, SIGNATURE, TIMESTAMP, signature, timestamped_signature};
 
+static SIGNATURE_NAME: HeaderName = HeaderName::from_static(SIGNATURE);
+static TIMESTAMP_NAME: HeaderName = HeaderName::from_static(TIMESTAMP);
+
 /// How far a signed timestamp may be from the host's clock, in both directions.
 pub const WINDOW: Duration = Duration::from_secs(300);
 
@@ -146,10 +149,12 @@ fn try_scheme(scheme: &Scheme, headers: &HeaderMap, body: &[u8], now: i64) -> Re
             same.then_some(())
                 .ok_or_else(|| Refusal::WrongValue(name.clone()))
         }
-        Scheme::Hmac { .. } if headers.contains_key(TIMESTAMP) => Err(Refusal::UnexpectedTimestamp),
+        Scheme::Hmac { .. } if headers.contains_key(&TIMESTAMP_NAME) => {
+            Err(Refusal::UnexpectedTimestamp)
+        }
         Scheme::Hmac { secret } => signed(headers, secret, &[body]),
         Scheme::HmacTimestamped { secret } => {
-            let timestamp = the_one(headers, &HeaderName::from_static(TIMESTAMP))?;
+            let timestamp = the_one(headers, &TIMESTAMP_NAME)?;
             let seconds = seconds(timestamp).ok_or(Refusal::NotATimestamp)?;
             signed(headers, secret, &[timestamp, b".", body])?;
             if now.abs_diff(seconds) > WINDOW.as_secs() {
@@ -161,7 +166,7 @@ fn try_scheme(scheme: &Scheme, headers: &HeaderMap, body: &[u8], now: i64) -> Re
 }
 
 fn signed(headers: &HeaderMap, secret: &Secret, parts: &[&[u8]]) -> Result<(), Refusal> {
-    let value = the_one(headers, &HeaderName::from_static(SIGNATURE))?;
+    let value = the_one(headers, &SIGNATURE_NAME)?;
     let sent = sign::decode(value).ok_or(Refusal::NotASignature)?;
     let same = bool::from(sign::mac(secret.expose(), parts).ct_eq(&sent));
     same.then_some(()).ok_or(Refusal::WrongSignature)

@@ -30,6 +30,7 @@ mod writer;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use async_trait::async_trait;
@@ -59,6 +60,8 @@ pub struct SqliteJournal {
     writes: mpsc::Sender<Request>,
     reader: Reader,
     fatal: watch::Receiver<Option<String>>,
+    /// Whether the writer's end was asked for.
+    closing: AtomicBool,
 }
 
 /// For tests and the benchmark: what a host never changes.
@@ -145,13 +148,14 @@ impl SqliteJournal {
             writes,
             reader,
             fatal: fatal_seen,
+            closing: AtomicBool::new(false),
         })
     }
 
     /// Waits until the journal can't be used any more, and says why: the disk
-    /// did not confirm a write and the file could not be reopened. The host is
-    /// to end with a failure then. Never returns on a journal that works or was
-    /// closed.
+    /// did not confirm a write and the file could not be reopened, or the writing
+    /// thread has ended by itself. The host is to end with a failure then. Never
+    /// returns on a journal that works or was closed.
     pub async fn fatal(&self) -> String {
         let mut fatal = self.fatal.clone();
         let reason = match fatal.wait_for(Option::is_some).await {
@@ -160,6 +164,9 @@ impl SqliteJournal {
         };
         match reason {
             Some(reason) => reason,
+            None if !self.closing.load(Ordering::Acquire) => {
+                "the journal's writer has ended unexpectedly".to_owned()
+            }
             None => std::future::pending().await,
         }
     }
@@ -269,6 +276,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn close(&self) {
+        self.closing.store(true, Ordering::Release);
         let (reply, closed) = oneshot::channel();
         if self.writes.send(Request::Close(reply)).await.is_ok() {
             let _ = closed.await;

@@ -2,6 +2,7 @@
 
 mod cleaning;
 mod deduping;
+mod ending;
 mod files;
 mod finishing;
 mod routing;
