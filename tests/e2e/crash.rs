@@ -2,6 +2,7 @@
 //! handled after the restart.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -68,4 +69,55 @@ fn after_a_kill_every_event_that_was_answered_is_handled_by_each_plugin() {
         let missing: Vec<_> = accepted.difference(&handled).collect();
         assert!(missing.is_empty(), "{plugin} lost {} events", missing.len());
     }
+}
+
+#[test]
+fn events_that_came_while_a_plugin_was_compiled_are_handled_after_a_kill() {
+    let mut host = host();
+    host.install("quick", &wat::logs(World::ChatPush, "quick"));
+    host.drop_in("slow", &slow_to_compile());
+    wait_for("the compile child", || has_child(host.pid()).then_some(()));
+    for number in 0..10 {
+        host.post_chat(&format!("s-{number}"), "count me");
+    }
+    let slow = host.plugin("slow").expect("it is listed");
+    assert_eq!(slow["loading"], true, "it compiles too fast for this test");
+    host.kill();
+
+    host.restart();
+    // What is compiled already doesn't wait for what isn't.
+    wait_for("the quick plugin to run", || host.version("quick"));
+    assert_eq!(host.version("slow"), None);
+    wait_for("everything to be handled", || {
+        (deliveries(&host, "slow", "done").len() == 10).then_some(())
+    });
+}
+
+/// How many functions take the compiler some seconds.
+const FUNCTIONS: u32 = 1000;
+
+/// A plugin that keeps the compiler busy for some seconds.
+fn slow_to_compile() -> Vec<u8> {
+    let mut items = String::new();
+    for function in 0..FUNCTIONS {
+        write!(items, "(func (param $x i64) (result i64) (local.get $x)").unwrap();
+        for step in 0..1000 {
+            let number = function * 1000 + step;
+            write!(
+                items,
+                "(i64.const {number}) (i64.mul) (local.get $x) (i64.xor)"
+            )
+            .unwrap();
+        }
+        items.push(')');
+    }
+    wat::plugin(World::ChatPush, &items, "(i32.const 16)")
+}
+
+fn has_child(process: u32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    tasks.flatten().any(|task| {
+        let children = std::fs::read_to_string(task.path().join("children"));
+        children.is_ok_and(|children| !children.is_empty())
+    })
 }

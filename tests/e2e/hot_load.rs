@@ -92,6 +92,75 @@ fn a_manifest_configures_filters_and_disables() {
 }
 
 #[test]
+fn a_link_over_a_plugin_keeps_the_old_version() {
+    let host = host();
+    let version = host.install("echo", &wat::logs(World::ChatPush, "good"));
+    let path = host.plugins().join("echo.wasm");
+    std::fs::remove_file(&path).expect("removed");
+    std::os::unix::fs::symlink("/dev/zero", &path).expect("linked");
+    let problem = wait_for("the link to be refused", || {
+        Some(host.plugin("echo")?["problem"].as_str()?.to_owned())
+    });
+    assert!(problem.contains("a symbolic link"), "{problem}");
+    assert_eq!(host.version("echo"), Some(version));
+    host.post_chat("s", "still there?");
+    host.log
+        .wait("the old version's line", said("echo", "good"));
+}
+
+#[test]
+fn a_version_that_came_while_the_host_was_down_gets_what_it_asks_for_from_the_start() {
+    let mut host = host();
+    host.manifest("echo", "[events]\ntypes = [\"room.join\"]\n");
+    host.install("echo", &wat::logs(World::RoomJoin, "one"));
+    host.stop();
+    host.manifest("echo", "");
+    let second = wat::logs(World::ChatPush, "two");
+    // Half of it: the event is stored before anyone can know its handlers.
+    host.drop_in("echo", &second[..second.len() / 2]);
+    host.restart();
+    host.post_chat("s", "for the second version");
+    host.install("echo", &second);
+    host.log
+        .wait("the second version's line", said("echo", "two"));
+}
+
+#[test]
+fn a_plugin_that_was_disabled_while_the_host_was_down_gets_nothing_once_it_is_ready() {
+    let mut host = host();
+    host.install("echo", &wat::logs(World::ChatPush, "one"));
+    host.stop();
+    host.manifest("echo", "enabled = false\n");
+    host.restart();
+    host.post_chat("s", "for nobody");
+    let counts = host.api("/api/counts");
+    assert_eq!(
+        (&counts["events"], &counts["pending"]),
+        (&1.into(), &0.into())
+    );
+    assert!(host.version("echo").is_none());
+}
+
+#[test]
+fn plugins_that_are_gone_at_the_start_are_taken_off_with_a_word() {
+    let mut host = host();
+    let echo = wat::logs(World::ChatPush, "back again");
+    host.install("echo", &echo);
+    host.stop();
+    std::fs::remove_dir_all(host.plugins()).expect("removed");
+    host.restart();
+    host.log.wait("a warning about the folder", |line| {
+        line["level"] == "WARN" && message(line).contains("folder is empty")
+    });
+    host.log.wait("the plugin to be taken off", |line| {
+        field(line, "plugin") == "echo" && message(line).contains("its file is gone")
+    });
+    host.install("echo", &echo);
+    host.post_chat("s", "hello");
+    host.log.wait("its line", said("echo", "back again"));
+}
+
+#[test]
 fn replaced_under_full_load_loses_nothing_and_never_runs_the_wrong_version() {
     let host = host();
     let versions = [

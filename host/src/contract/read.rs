@@ -6,9 +6,9 @@ use std::panic::{UnwindSafe, catch_unwind};
 use wasmparser::types::Types;
 use wasmparser::{Validator, WasmFeatures};
 
-/// The largest file that is looked at. The largest language runtimes make
-/// components of about 20 MB.
-pub const MAX_BYTES: usize = 128 * 1024 * 1024;
+/// The largest file that is looked at, here and in the plugins folder. Python's
+/// components, the largest of the supported languages, have 18 MB.
+pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why bytes can't be read as a plugin. Each message says what to do next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

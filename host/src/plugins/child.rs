@@ -12,17 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::folder::MAX_WASM;
 use crate::contract;
 use crate::sandbox::compile;
-use crate::types::Handlers;
 
 /// The first line of the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// The code follows.
-    Compiled {
-        /// The handlers that the component exports.
-        handlers: Handlers,
-    },
+    Compiled,
     /// The file doesn't fit or doesn't compile.
     Refused {
         /// Why, in words for the plugin's author.
@@ -41,9 +37,10 @@ pub fn run(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
     // Not being allowed to is no reason not to compile.
     let _ = rustix::process::nice(NICENESS);
     let mut file = Vec::new();
+    // One byte more than is taken shows that there are too many.
     input.take(MAX_WASM + 1).read_to_end(&mut file)?;
     let (answer, code) = match compile(&file) {
-        Ok((handlers, code)) => (Answer::Compiled { handlers }, code),
+        Ok(code) => (Answer::Compiled, code),
         Err(problem) => (Answer::Refused { problem }, Vec::new()),
     };
     serde_json::to_writer(&mut *output, &answer)?;
@@ -52,10 +49,7 @@ pub fn run(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
     output.flush()
 }
 
-fn compile(file: &[u8]) -> Result<(Handlers, Vec<u8>), String> {
-    if file.len() as u64 > MAX_WASM {
-        return Err(format!("it has more than {MAX_WASM} bytes"));
-    }
+fn compile(file: &[u8]) -> Result<Vec<u8>, String> {
     let (component, inspection) = contract::read(file).map_err(|error| error.to_string())?;
     if !inspection.fits() {
         let problems: Vec<String> = inspection
@@ -65,6 +59,5 @@ fn compile(file: &[u8]) -> Result<(Handlers, Vec<u8>), String> {
             .collect();
         return Err(problems.join(" | "));
     }
-    let code = compile::compile(&component).map_err(|error| error.to_string())?;
-    Ok((inspection.handlers, code))
+    compile::compile(&component).map_err(|error| error.to_string())
 }

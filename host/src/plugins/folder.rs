@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use crate::contract;
 use crate::types::PluginName;
 use crate::types::names::NameError;
 
-/// The largest component that is looked at, in bytes. Python's, the largest of
-/// the supported languages', have 18 MB.
-pub const MAX_WASM: u64 = 64 << 20;
+/// The largest file that is taken, in bytes: the bound of `hookbox check` as well.
+pub const MAX_WASM: u64 = contract::MAX_BYTES as u64;
 
 /// The largest manifest, in bytes.
 pub const MAX_MANIFEST: u64 = 256 << 10;
@@ -40,13 +40,42 @@ pub struct Files {
     pub manifest: Option<Stamp>,
 }
 
+/// What `NAME.wasm` is: the plugin's files, or why it can't be used. A file that
+/// can't be used is still there, so what runs under its name goes on.
+pub type Found = Result<Files, Refusal>;
+
 /// What is in the folder.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// The plugins, by name.
-    pub plugins: BTreeMap<PluginName, Files>,
+    /// What has a plugin's name.
+    pub plugins: BTreeMap<PluginName, Found>,
     /// Files that look like plugins and aren't, with the reason.
     pub refused: BTreeMap<PathBuf, Refusal>,
+}
+
+impl Listing {
+    /// Keeps at most `most` plugins, those that are `known` before others: one
+    /// file too many must not evict a plugin that runs.
+    #[must_use]
+    pub fn bounded(
+        mut self,
+        folder: &Path,
+        most: usize,
+        known: impl Fn(&PluginName) -> bool,
+    ) -> Self {
+        let surplus = self.plugins.len().saturating_sub(most);
+        if surplus > 0 {
+            let mut names: Vec<PluginName> = self.plugins.keys().rev().cloned().collect();
+            // Stable: unknown ones first, and of these the last by name.
+            names.sort_by_key(&known);
+            for name in names.into_iter().take(surplus) {
+                self.plugins.remove(&name);
+                let path = folder.join(format!("{name}.wasm"));
+                self.refused.insert(path, Refusal::TooMany);
+            }
+        }
+        self
+    }
 }
 
 /// Why a file is not taken.
@@ -55,6 +84,9 @@ pub enum Refusal {
     /// Its stem can't be a plugin's name.
     #[error("its name can't be a plugin's name ({0}); rename the file")]
     Name(#[from] NameError),
+    /// `.WASM`, say.
+    #[error("its ending must be `.wasm`, in lower case; rename the file")]
+    Ending,
     /// A link, FIFO, device or socket.
     #[error("it is {0}, not a regular file; put the file itself there")]
     NotAFile(&'static str),
@@ -90,22 +122,21 @@ pub fn list(folder: &Path) -> io::Result<Listing> {
         if metadata.is_dir() {
             continue;
         }
-        let checked = if is_cwasm {
+        let named = if is_cwasm {
             Err(Refusal::Compiled)
         } else {
-            check(&path, &metadata)
+            name_of(&path)
         };
-        match checked {
-            Ok(_) if listing.plugins.len() >= MAX_PLUGINS => {
-                listing.refused.insert(path, Refusal::TooMany);
-            }
+        match named {
             Ok(name) => {
-                let manifest = fs::symlink_metadata(folder.join(format!("{name}.toml"))).ok();
-                let files = Files {
+                let found = check(&metadata).map(|()| Files {
                     wasm: stamp(&metadata),
-                    manifest: manifest.as_ref().map(stamp),
-                };
-                listing.plugins.insert(name, files);
+                    manifest: fs::symlink_metadata(folder.join(format!("{name}.toml")))
+                        .ok()
+                        .as_ref()
+                        .map(stamp),
+                });
+                listing.plugins.insert(name, found);
             }
             Err(refusal) => {
                 listing.refused.insert(path, refusal);
@@ -115,7 +146,15 @@ pub fn list(folder: &Path) -> io::Result<Listing> {
     Ok(listing)
 }
 
-fn check(path: &Path, metadata: &fs::Metadata) -> Result<PluginName, Refusal> {
+fn name_of(path: &Path) -> Result<PluginName, Refusal> {
+    if path.extension().is_some_and(|ending| ending != "wasm") {
+        return Err(Refusal::Ending);
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    Ok(PluginName::new(&stem)?)
+}
+
+fn check(metadata: &fs::Metadata) -> Result<(), Refusal> {
     let kind = metadata.file_type();
     if !kind.is_file() {
         return Err(Refusal::NotAFile(if kind.is_symlink() {
@@ -131,11 +170,7 @@ fn check(path: &Path, metadata: &fs::Metadata) -> Result<PluginName, Refusal> {
     if metadata.len() > MAX_WASM {
         return Err(Refusal::TooLarge(metadata.len()));
     }
-    if path.extension().is_some_and(|ending| ending != "wasm") {
-        return Err(Refusal::Name(NameError::Character('W')));
-    }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(PluginName::new(&stem)?)
+    Ok(())
 }
 
 fn stamp(metadata: &fs::Metadata) -> Stamp {
@@ -190,21 +225,64 @@ mod tests {
         fs::create_dir(at("sources.wasm")).expect("made");
         std::os::unix::fs::symlink("/etc/passwd", at("link.wasm")).expect("linked");
 
+        fs::write(at("loud.wAsM"), b"\0asm").expect("written");
+
         let listing = list(folder.path()).expect("it can be read");
 
         assert_eq!(
             listing.plugins.keys().collect::<Vec<_>>(),
-            [&name("greeter")]
+            [&name("greeter"), &name("link")]
         );
-        assert!(listing.plugins[&name("greeter")].manifest.is_some());
+        let greeter = listing.plugins[&name("greeter")].as_ref();
+        assert!(greeter.expect("it is usable").manifest.is_some());
         let refusal = |file: &str| listing.refused.get(&at(file)).cloned();
         assert!(matches!(refusal("Greeter.wasm"), Some(Refusal::Name(_))));
-        assert_eq!(
-            refusal("link.wasm"),
-            Some(Refusal::NotAFile("a symbolic link"))
-        );
         assert_eq!(refusal("fast.cwasm"), Some(Refusal::Compiled));
+        assert_eq!(refusal("loud.wAsM"), Some(Refusal::Ending));
         assert_eq!(listing.refused.len(), 3);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_still_there_under_its_name() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let at = |file: &str| folder.path().join(file);
+        std::os::unix::fs::symlink("/etc/passwd", at("link.wasm")).expect("linked");
+        std::os::unix::net::UnixListener::bind(at("socket.wasm")).expect("bound");
+        let sized = |file: &str, size: u64| {
+            let file = File::create(at(file)).expect("created");
+            file.set_len(size).expect("sized");
+        };
+        sized("fits.wasm", contract::MAX_BYTES as u64);
+        sized("large.wasm", contract::MAX_BYTES as u64 + 1);
+
+        let listing = list(folder.path()).expect("it can be read");
+
+        assert!(listing.refused.is_empty());
+        let found = |text: &str| listing.plugins[&name(text)].clone();
+        assert_eq!(found("link"), Err(Refusal::NotAFile("a symbolic link")));
+        assert_eq!(found("socket"), Err(Refusal::NotAFile("a socket")));
+        assert!(found("fits").is_ok());
+        assert!(matches!(found("large"), Err(Refusal::TooLarge(_))));
+    }
+
+    #[test]
+    fn one_file_too_many_evicts_none_that_is_known() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        for file in ["a", "b", "y", "z"] {
+            fs::write(folder.path().join(format!("{file}.wasm")), b"\0asm").expect("written");
+        }
+        let known = name("z");
+
+        let listing = list(folder.path()).expect("it can be read");
+        let listing = listing.bounded(folder.path(), 2, |name| *name == known);
+
+        assert_eq!(
+            listing.plugins.keys().collect::<Vec<_>>(),
+            [&name("a"), &name("z")]
+        );
+        let refusal = listing.refused.get(&folder.path().join("b.wasm"));
+        assert_eq!(refusal, Some(&Refusal::TooMany));
+        assert_eq!(listing.refused.len(), 2);
     }
 
     #[test]

@@ -2,29 +2,37 @@
 //!
 //! One task for each folder. It puts a new name on the journal's durable list as
 //! soon as it sees it, so that events are routed to a plugin that still
-//! compiles; then it loads the file beside itself and, when that is done, swaps
-//! the plugin in. A newer change of the same plugin ends an older load.
+//! compiles; then the [`load`](super::load) happens beside it and, when that is
+//! done, the plugin is swapped in. A newer change of the same plugin ends an
+//! older load.
+//!
+//! After a start nobody knows whether the files are those of the last run. The
+//! first look puts every plugin of the folder on the list anew, with what its
+//! manifest says now and with unknown handlers.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
-use super::cache::{CodeCache, ContentHash, Key};
-use super::compile::{CompileError, Compiled, Compiler};
-use super::folder::{self, Listing, MAX_MANIFEST, MAX_WASM, Refusal};
-use super::manifest::{Manifest, ManifestError, Policy};
+use super::cache::CodeCache;
+use super::compile::Compiler;
+use super::folder::{self, Found, Listing, MAX_PLUGINS, Refusal};
+use super::load::{Linked, Loaded, Problem, Workbench, first_subscription};
+use super::loads::Loads;
+use super::manifest::Policy;
 use super::registry::Registry;
 use super::settle::{Change, Settler};
 use super::watch::Watch;
-use crate::dispatch::{Dispatcher, Plugin};
+use crate::dispatch::Dispatcher;
 use crate::journal::{Installed, Journal, JournalError};
-use crate::sandbox::{LoadError, Sandbox, compile};
+use crate::sandbox::Sandbox;
 use crate::types::{EndpointName, Handlers, PluginKey, PluginName, Subscription};
 
 /// How long to wait before the journal is asked again.
@@ -58,32 +66,6 @@ pub struct Loader {
     pub compiler: Compiler,
 }
 
-/// Why a file doesn't run.
-#[derive(Debug, thiserror::Error)]
-enum ProblemKind {
-    #[error("{path}: {source}", path = path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    #[error(transparent)]
-    Compile(#[from] CompileError),
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    #[error("loading it failed: {0}")]
-    Task(#[from] tokio::task::JoinError),
-}
-
-/// What came of a load.
-enum Loaded {
-    Plugin {
-        plugin: Box<Plugin>,
-        subscription: Subscription,
-        took: Duration,
-        cached: bool,
-    },
-    Disabled,
-}
-
 impl Loader {
     /// Starts following `options.folder`, which is made if it isn't there. The
     /// receiver turns true when all plugins in the folder are on the durable
@@ -98,19 +80,22 @@ impl Loader {
             source,
         })?;
         let installed = self.journal.installed().await?;
-        let known = installed
+        let known: BTreeMap<PluginName, Subscription> = installed
             .into_iter()
             .filter(|plugin| plugin.key.endpoint == options.endpoint)
             .map(|plugin| (plugin.key.plugin, plugin.subscription))
             .collect();
+        let mut settler = Settler::default();
+        settler.expect(known.keys().cloned(), Instant::now());
         let (listed, ready) = watch::channel(false);
         let task = Folder {
-            loader: Arc::new(self),
+            workbench: Arc::new(Workbench::new(&self, options.clone())),
+            loader: self,
             options,
+            stale: known.keys().cloned().collect(),
             known,
-            settler: Settler::default(),
-            loads: JoinSet::new(),
-            loading: HashMap::new(),
+            settler,
+            loads: Loads::new(),
             running: BTreeSet::new(),
             refused: BTreeMap::new(),
             list_failed: false,
@@ -118,45 +103,6 @@ impl Loader {
         };
         tokio::spawn(task.run());
         Ok(ready)
-    }
-
-    /// Reads, compiles and links one plugin.
-    async fn load(&self, options: &Options, name: &PluginName) -> Result<Loaded, ProblemKind> {
-        let started = Instant::now();
-        let manifest = read_manifest(options, name)?;
-        if !manifest.enabled {
-            return Ok(Loaded::Disabled);
-        }
-        let file = read(options.folder.join(format!("{name}.wasm")), MAX_WASM)?;
-        let hash = ContentHash::of(&file);
-        let key = Key::new(&hash, compile::compatibility(self.sandbox.engine()));
-        let (code, cached) = match self.cache.get(&key) {
-            Some(code) => (code, true),
-            None => {
-                let Compiled { code, handlers: _ } = self.compiler.compile(&file).await?;
-                if let Err(problem) = self.cache.put(&key, &code) {
-                    warn!(plugin = %name, "the compiled code can't be kept: {problem}");
-                }
-                (code, false)
-            }
-        };
-        let sandbox = Arc::clone(&self.sandbox);
-        let program = tokio::task::spawn_blocking(move || sandbox.load(&code)).await??;
-        let subscription = manifest.subscription(Some(program.handlers()));
-        let plugin = Box::new(Plugin {
-            version: hash.short(),
-            program,
-            config: Arc::new(manifest.config),
-            limits: manifest.limits,
-            concurrency: manifest.concurrency,
-            ordered: manifest.ordered,
-        });
-        Ok(Loaded::Plugin {
-            plugin,
-            subscription,
-            took: started.elapsed(),
-            cached,
-        })
     }
 }
 
@@ -176,31 +122,17 @@ pub enum StartError {
     Journal(#[from] JournalError),
 }
 
-fn read(path: PathBuf, limit: u64) -> Result<Vec<u8>, ProblemKind> {
-    folder::read(&path, limit).map_err(|source| ProblemKind::Read { path, source })
-}
-
-/// The plugin's manifest; the defaults where there is none.
-fn read_manifest(options: &Options, name: &PluginName) -> Result<Manifest, ProblemKind> {
-    let path = options.folder.join(format!("{name}.toml"));
-    match folder::read(&path, MAX_MANIFEST) {
-        Ok(text) => Ok(Manifest::parse(&text, &path, &options.policy)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(Manifest::defaults(&options.policy))
-        }
-        Err(source) => Err(ProblemKind::Read { path, source }),
-    }
-}
-
 /// The task of one folder.
 struct Folder {
-    loader: Arc<Loader>,
+    loader: Loader,
+    workbench: Arc<Workbench>,
     options: Options,
     /// The names on the durable list.
     known: BTreeMap<PluginName, Subscription>,
+    /// Those of them that still have the subscription of the last run.
+    stale: BTreeSet<PluginName>,
     settler: Settler,
-    loads: JoinSet<(PluginName, Result<Loaded, ProblemKind>)>,
-    loading: HashMap<PluginName, AbortHandle>,
+    loads: Loads<Result<Loaded, Problem>>,
     /// The plugins that have a version running.
     running: BTreeSet<PluginName>,
     /// What has been said about files that are no plugins.
@@ -212,97 +144,135 @@ struct Folder {
 impl Folder {
     async fn run(mut self) {
         let mut watch = Watch::new(&self.options.folder);
+        let mut look_again = None;
+        let mut look = true;
         loop {
-            let look_again = match folder::list(&self.options.folder) {
-                Ok(listing) => self.look(listing).await,
-                Err(problem) => {
-                    self.cannot_list(&problem);
-                    watch.lost();
-                    None
-                }
-            };
-            tokio::select! {
-                () = watch.changed(look_again) => {}
-                Some(ended) = self.loads.join_next() => {
-                    // An error here is a load that a newer one has ended.
-                    if let Ok((name, loaded)) = ended {
-                        self.loading.remove(&name);
-                        self.apply(name, loaded).await;
+            if look {
+                look_again = match self.list().await {
+                    Ok(listing) => self.look(listing).await,
+                    Err(problem) => {
+                        self.cannot_list(&problem);
+                        watch.lost();
+                        None
                     }
+                };
+            }
+            look = tokio::select! {
+                () = watch.changed(look_again) => true,
+                Some((name, loaded)) = self.loads.next() => {
+                    self.apply(name, loaded).await;
+                    false
                 }
                 () = self.listed.closed() => return,
             }
         }
     }
 
+    async fn list(&self) -> io::Result<Listing> {
+        let folder = self.options.folder.clone();
+        let listing = spawn_blocking(move || folder::list(&folder)).await;
+        let known = |name: &PluginName| self.known.contains_key(name);
+        Ok(listing
+            .map_err(io::Error::other)??
+            .bounded(&self.options.folder, MAX_PLUGINS, known))
+    }
+
     /// Works through a listing; returns when to look again.
     async fn look(&mut self, listing: Listing) -> Option<Instant> {
         self.list_failed = false;
         self.say_refused(listing.refused);
-        for name in listing.plugins.keys() {
-            if !self.known.contains_key(name) {
-                self.install_new(name).await;
-            }
-        }
+        let plugins = listing.plugins;
         let first = !*self.listed.borrow();
-        if first {
-            // Removed while the host was down: nothing to wait for.
-            let gone = |name: &&PluginName| !listing.plugins.contains_key(*name);
-            let gone: Vec<PluginName> = self.known.keys().filter(gone).cloned().collect();
-            for name in gone {
-                self.remove(&name, "its file is gone").await;
+        if first && plugins.is_empty() && !self.known.is_empty() {
+            warn!(
+                folder = %self.options.folder.display(), plugins = self.known.len(),
+                "the plugins folder is empty, and the last run had plugins: they are taken off the list; their deliveries wait for a while in case that the files come back"
+            );
+        }
+        let (changes, look_again) = self.settler.observe(&plugins, Instant::now());
+
+        let mut to_announce = BTreeSet::new();
+        for (name, found) in &plugins {
+            let new = found.is_ok() && !self.known.contains_key(name);
+            if new || self.stale.remove(name) {
+                to_announce.insert(name.clone());
             }
         }
+        // Before a version runs, its manifest may have changed again.
+        for change in &changes {
+            if matches!(change.files, Some(Ok(_))) && !self.running.contains(&change.name) {
+                to_announce.insert(change.name.clone());
+            }
+        }
+        self.announce(to_announce).await;
         self.listed.send_replace(true);
 
-        let (changes, look_again) = self.settler.observe(&listing.plugins, Instant::now());
         for Change { name, files } in changes {
-            if let Some(older) = self.loading.remove(&name) {
-                older.abort();
-            }
-            if files.is_some() {
-                self.start_load(name);
-            } else {
-                self.remove(&name, "its file is gone").await;
-                self.loader.registry.gone(&self.key(&name));
-            }
+            self.act_on(name, files).await;
         }
         look_again
     }
 
-    /// Routes events to a plugin that has just appeared, before it is loaded.
-    async fn install_new(&mut self, name: &PluginName) {
-        let subscription = match read_manifest(&self.options, name) {
-            Ok(manifest) if !manifest.enabled => return,
-            Ok(manifest) => manifest.subscription(None),
-            // The load will say what is wrong with it.
-            Err(_) => Subscription::default(),
-        };
-        self.loader.registry.loading(&self.key(name));
-        self.install(name, subscription).await;
-    }
-
-    fn start_load(&mut self, name: PluginName) {
-        self.loader.registry.loading(&self.key(&name));
-        let loader = Arc::clone(&self.loader);
+    /// Routes events to plugins before they are loaded.
+    async fn announce(&mut self, names: BTreeSet<PluginName>) {
+        if names.is_empty() {
+            return;
+        }
         let options = self.options.clone();
-        let load_name = name.clone();
-        let load = self.loads.spawn(async move {
-            let loaded = loader.load(&options, &load_name).await;
-            (load_name, loaded)
+        let read = spawn_blocking(move || {
+            let read = |name| (first_subscription(&options, &name), name);
+            names.into_iter().map(read).collect::<Vec<_>>()
         });
-        self.loading.insert(name, load);
+        let read = read.await.unwrap_or_else(|problem| {
+            error!("reading the plugins' manifests failed: {problem}");
+            Vec::new()
+        });
+        let mut installs = Vec::new();
+        for (subscription, name) in read {
+            let key = self.key(&name);
+            if let Some(subscription) = subscription {
+                self.loader.registry.loading(&key);
+                installs.push((name, subscription));
+            } else {
+                self.remove(&name, "its manifest disables it").await;
+                self.loader.registry.disabled(&key);
+            }
+        }
+        self.install(installs).await;
     }
 
-    async fn apply(&mut self, name: PluginName, loaded: Result<Loaded, ProblemKind>) {
+    async fn act_on(&mut self, name: PluginName, files: Option<Found>) {
+        self.loads.cancel(&name);
+        match files {
+            Some(Ok(_)) => {
+                self.loader.registry.loading(&self.key(&name));
+                let load = Arc::clone(&self.workbench).load(name.clone());
+                self.loads.start(name, load);
+            }
+            Some(Err(refusal)) => {
+                let path = self.options.folder.join(format!("{name}.wasm"));
+                self.apply(name, Err(Problem::Refused { path, refusal }))
+                    .await;
+            }
+            None => {
+                self.remove(&name, "its file is gone").await;
+                self.loader.registry.gone(&self.key(&name));
+            }
+        }
+    }
+
+    async fn apply(&mut self, name: PluginName, loaded: Result<Loaded, Problem>) {
         let key = self.key(&name);
         match loaded {
             Ok(Loaded::Plugin {
-                plugin,
-                subscription,
+                linked,
                 took,
                 cached,
             }) => {
+                let Linked {
+                    plugin,
+                    subscription,
+                } = linked;
                 let version = plugin.version.clone();
                 let handlers = plugin.program.handlers();
                 // In this order: an event must not be routed by what the new
@@ -311,7 +281,7 @@ impl Folder {
                     .dispatcher
                     .swap(key.clone(), Arc::new(*plugin))
                     .await;
-                self.install(&name, subscription).await;
+                self.install(vec![(name.clone(), subscription)]).await;
                 let replaced = !self.running.insert(name.clone());
                 self.loader.registry.running(&key, &version, handlers);
                 info!(
@@ -327,8 +297,10 @@ impl Folder {
             Err(problem) => {
                 let still = if self.running.contains(&name) {
                     "; the earlier version goes on running"
-                } else {
+                } else if self.known.contains_key(&name) {
                     "; its events wait until it can be loaded"
+                } else {
+                    ""
                 };
                 error!(endpoint = %key.endpoint, plugin = %name, "plugin not loaded: {problem}{still}");
                 self.loader.registry.broken(&key, problem.to_string());
@@ -336,28 +308,33 @@ impl Folder {
         }
     }
 
-    async fn install(&mut self, name: &PluginName, subscription: Subscription) {
-        if self.known.get(name) == Some(&subscription) {
-            return;
-        }
-        let journal = Arc::clone(&self.loader.journal);
-        let plugin = Installed {
-            key: self.key(name),
-            subscription: subscription.clone(),
-        };
-        insist(name, || journal.install(plugin.clone())).await;
-        self.known.insert(name.clone(), subscription);
+    /// Puts plugins on the durable list, all in one go.
+    async fn install(&mut self, mut plugins: Vec<(PluginName, Subscription)>) {
+        plugins.retain(|(name, subscription)| self.known.get(name) != Some(subscription));
+        let installs = plugins.iter().map(|(name, subscription)| {
+            let plugin = Installed {
+                key: self.key(name),
+                subscription: subscription.clone(),
+            };
+            let journal = &self.loader.journal;
+            insist(name, move || journal.install(plugin.clone()))
+        });
+        join_all(installs).await;
+        self.known.extend(plugins);
     }
 
     async fn remove(&mut self, name: &PluginName, why: &str) {
         let key = self.key(name);
-        let journal = Arc::clone(&self.loader.journal);
-        if self.known.remove(name).is_some() {
+        let was_known = self.known.remove(name).is_some();
+        if was_known {
+            let journal = Arc::clone(&self.loader.journal);
             insist(name, || journal.uninstall(key.clone())).await;
         }
         self.loader.dispatcher.remove(key.clone()).await;
         if self.running.remove(name) {
             info!(endpoint = %key.endpoint, plugin = %name, "plugin stopped: {why}");
+        } else if was_known {
+            info!(endpoint = %key.endpoint, plugin = %name, "plugin taken off the list: {why}");
         }
     }
 

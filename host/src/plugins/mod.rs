@@ -2,20 +2,23 @@
 //!
 //! [`watch`] says that something may have changed; [`folder`] lists what is
 //! there; [`settle`] decides which changes have come to rest. For each of those
-//! the [`loader`] reads the file, has it compiled by a child process
-//! ([`compile`], answered by [`child`]) unless the [`cache`] knows it, links it,
-//! and swaps it in. The [`registry`] holds what the operator sees.
+//! the [`loader`] starts a [`load`], which reads the file, has it compiled by a
+//! child process ([`compile`], answered by [`child`]) unless the [`cache`] knows
+//! it, and links it; then it swaps the plugin in, unless a newer load has started
+//! ([`loads`]). The [`registry`] holds what the operator sees.
 //!
 //! Whoever writes the folder is not trusted: names are checked, links are not
 //! followed, sizes are bounded, and hostile bytes are only looked at in the
-//! child. A file that doesn't compile or doesn't fit leaves the version that
-//! runs as it is.
+//! child. A file that isn't taken, doesn't compile or doesn't fit leaves the
+//! version that runs as it is.
 
 pub mod cache;
 pub mod child;
 pub mod compile;
 pub mod folder;
+mod load;
 pub mod loader;
+mod loads;
 pub mod manifest;
 pub mod registry;
 pub mod settle;

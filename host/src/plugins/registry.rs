@@ -59,6 +59,7 @@ impl Registry {
         let mut plugins = self.lock();
         let status = plugins.entry(key.clone()).or_default();
         status.loading = false;
+        status.disabled = false;
         status.problem = Some(problem);
     }
 

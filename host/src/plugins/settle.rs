@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::folder::Files;
+use super::folder::Found;
 use crate::types::PluginName;
 
 /// How long a plugin's files must stay unchanged.
@@ -18,13 +18,17 @@ pub struct Settler {
     seen: BTreeMap<PluginName, Seen>,
 }
 
+/// A plugin's files; `None` where it is gone.
+type State = Option<Found>;
+
 #[derive(Debug)]
 struct Seen {
-    /// The state at the last listing; `None` where the plugin is gone.
-    latest: Option<Files>,
+    /// The state at the last listing.
+    latest: State,
     since: Instant,
-    /// The state that was acted on.
-    settled: Option<Files>,
+    /// The state that was acted on; `None` for a plugin of an earlier run, of
+    /// which nobody knows.
+    settled: Option<State>,
 }
 
 /// A plugin whose files have changed and come to rest.
@@ -32,25 +36,37 @@ struct Seen {
 pub struct Change {
     /// The plugin.
     pub name: PluginName,
-    /// Its files now; `None` where it is gone.
-    pub files: Option<Files>,
+    /// Its files now, or why they can't be used; `None` where it is gone.
+    pub files: Option<Found>,
 }
 
 impl Settler {
-    /// Takes a listing made at `now`. Returns what has come to rest, and when to
-    /// look again if something hasn't.
-    pub fn observe(
-        &mut self,
-        listing: &BTreeMap<PluginName, Files>,
-        now: Instant,
-    ) -> (Vec<Change>, Option<Instant>) {
-        for (name, files) in listing {
-            let seen = self.seen.entry(name.clone()).or_insert(Seen {
+    /// Expects plugins that an earlier run had: one that isn't in the folder is
+    /// gone, but no sooner than one that is removed now.
+    pub fn expect(&mut self, names: impl IntoIterator<Item = PluginName>, now: Instant) {
+        for name in names {
+            self.seen.entry(name).or_insert(Seen {
                 latest: None,
                 since: now,
                 settled: None,
             });
-            seen.see(Some(*files), now);
+        }
+    }
+
+    /// Takes a listing made at `now`. Returns what has come to rest, and when to
+    /// look again if something hasn't.
+    pub fn observe(
+        &mut self,
+        listing: &BTreeMap<PluginName, Found>,
+        now: Instant,
+    ) -> (Vec<Change>, Option<Instant>) {
+        for (name, found) in listing {
+            let seen = self.seen.entry(name.clone()).or_insert(Seen {
+                latest: None,
+                since: now,
+                settled: Some(None),
+            });
+            seen.see(Some(found), now);
         }
         for (name, seen) in &mut self.seen {
             if !listing.contains_key(name) {
@@ -61,15 +77,15 @@ impl Settler {
         let mut changes = Vec::new();
         let mut look_again = None;
         for (name, seen) in &mut self.seen {
-            if seen.latest == seen.settled {
+            if seen.settled.as_ref() == Some(&seen.latest) {
                 continue;
             }
             let rest_at = seen.since + SETTLE;
             if now >= rest_at {
-                seen.settled = seen.latest;
+                seen.settled = Some(seen.latest.clone());
                 changes.push(Change {
                     name: name.clone(),
-                    files: seen.latest,
+                    files: seen.latest.clone(),
                 });
             } else {
                 look_again =
@@ -77,23 +93,15 @@ impl Settler {
             }
         }
         self.seen
-            .retain(|_, seen| seen.latest.is_some() || seen.settled.is_some());
+            .retain(|_, seen| seen.latest.is_some() || seen.settled != Some(None));
         (changes, look_again)
-    }
-
-    /// Acts on `name` again at the next listing: the last try found files that
-    /// were not those of the listing.
-    pub fn forget(&mut self, name: &PluginName) {
-        if let Some(seen) = self.seen.get_mut(name) {
-            seen.settled = None;
-        }
     }
 }
 
 impl Seen {
-    fn see(&mut self, files: Option<Files>, now: Instant) {
-        if self.latest != files {
-            self.latest = files;
+    fn see(&mut self, files: Option<&Found>, now: Instant) {
+        if self.latest.as_ref() != files {
+            self.latest = files.cloned();
             self.since = now;
         }
     }
@@ -119,7 +127,7 @@ mod tests {
             std::fs::remove_file(self.0.path().join("a.wasm")).expect("removed");
         }
 
-        fn list(&self) -> BTreeMap<PluginName, Files> {
+        fn list(&self) -> BTreeMap<PluginName, Found> {
             folder::list(self.0.path()).expect("listed").plugins
         }
     }
@@ -174,5 +182,39 @@ mod tests {
         settler.observe(&folder.list(), start + SETTLE * 2);
         let (changes, _) = settler.observe(&folder.list(), start + SETTLE * 3);
         assert_eq!(changes[0].files, None);
+    }
+
+    #[test]
+    fn a_file_that_becomes_a_link_is_not_gone() {
+        let (folder, start) = (Folder::new(), Instant::now());
+        let mut settler = Settler::default();
+        folder.write(b"one");
+        settler.observe(&folder.list(), start);
+        settler.observe(&folder.list(), start + SETTLE);
+        folder.remove();
+        std::os::unix::fs::symlink("/dev/null", folder.0.path().join("a.wasm")).expect("linked");
+        settler.observe(&folder.list(), start + SETTLE * 2);
+        let (changes, _) = settler.observe(&folder.list(), start + SETTLE * 3);
+        assert!(matches!(changes[0].files, Some(Err(_))));
+    }
+
+    #[test]
+    fn an_expected_file_is_gone_only_after_a_while() {
+        let (folder, start) = (Folder::new(), Instant::now());
+        let mut settler = Settler::default();
+        folder.write(b"one");
+        let names = ["a", "b"].map(|text| PluginName::new(text).expect("a good name"));
+        settler.expect(names.clone(), start);
+        let (changes, again) = settler.observe(&folder.list(), start);
+        assert!(changes.is_empty());
+        assert_eq!(again, Some(start + SETTLE));
+
+        let (changes, again) = settler.observe(&folder.list(), start + SETTLE);
+        let gone: Vec<_> = changes
+            .iter()
+            .map(|change| (&change.name, change.files.is_none()))
+            .collect();
+        assert_eq!(gone, [(&names[0], false), (&names[1], true)]);
+        assert_eq!(again, None);
     }
 }

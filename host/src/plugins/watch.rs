@@ -14,6 +14,9 @@ use tracing::{debug, warn};
 /// How often the folder is looked at without being told to.
 const RESCAN: Duration = Duration::from_secs(2);
 
+/// The least time between two looks: a burst of changes is one reason to look.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// Watches one folder.
 pub(super) struct Watch {
     folder: PathBuf,
@@ -21,6 +24,8 @@ pub(super) struct Watch {
     /// None where the system can't watch the folder now.
     watcher: Option<RecommendedWatcher>,
     said: bool,
+    /// When it was last said that the folder may have changed.
+    looked: Instant,
 }
 
 impl Watch {
@@ -30,21 +35,25 @@ impl Watch {
             changed: Arc::default(),
             watcher: None,
             said: false,
+            looked: Instant::now(),
         };
         watch.start();
         watch
     }
 
     /// Returns when the folder may have changed, at `deadline` if there is one,
-    /// and after [`RESCAN`] at the latest.
+    /// and [`RESCAN`] after the last time at the latest. Can be dropped and
+    /// called again without missing a change.
     pub(super) async fn changed(&mut self, deadline: Option<std::time::Instant>) {
         if self.watcher.is_none() {
             self.start();
         }
-        let latest = Instant::now() + RESCAN;
+        let latest = self.looked + RESCAN;
         let until = deadline.map_or(latest, |deadline| Instant::from_std(deadline).min(latest));
+        tokio::time::sleep_until(self.looked + PAUSE).await;
         // An elapsed timer is as good a reason to look as a change.
         let _ = tokio::time::timeout_at(until, self.changed.notified()).await;
+        self.looked = Instant::now();
     }
 
     /// The folder could not be listed: what is watched may be another folder.
@@ -54,17 +63,7 @@ impl Watch {
 
     fn start(&mut self) {
         let changed = Arc::clone(&self.changed);
-        let started = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // Listing the folder opens it, which must not look like a change.
-            if !event.is_ok_and(|event| event.kind.is_access()) {
-                changed.notify_one();
-            }
-        })
-        .and_then(|mut watcher| {
-            watcher.watch(&self.folder, RecursiveMode::NonRecursive)?;
-            Ok(watcher)
-        });
-        match started {
+        match on_change(&self.folder, move |_change| changed.notify_one()) {
             Ok(watcher) => {
                 self.watcher = Some(watcher);
                 self.said = false;
@@ -77,5 +76,65 @@ impl Watch {
             }
             Err(problem) => debug!("still can't watch: {problem}"),
         }
+    }
+}
+
+/// Calls `tell` for what may be a change of the folder, errors included.
+fn on_change(
+    folder: &Path,
+    mut tell: impl FnMut(notify::Result<Event>) + Send + 'static,
+) -> notify::Result<RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        // Listing the folder opens it, which must not look like a change.
+        if !event.as_ref().is_ok_and(|event| event.kind.is_access()) {
+            tell(event);
+        }
+    })?;
+    watcher.watch(folder, RecursiveMode::NonRecursive)?;
+    Ok(watcher)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::plugins::folder::list;
+
+    #[test]
+    fn listing_the_folder_is_no_change_of_it() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let path = folder.path().join("a.wasm");
+        std::fs::write(&path, b"one").expect("written");
+        let (told, changes) = mpsc::channel();
+        let _watcher = on_change(folder.path(), move |change| {
+            // The receiver goes first, at the end of the test.
+            let _ = told.send(change);
+        })
+        .expect("it can be watched");
+
+        for _ in 0..3 {
+            list(folder.path()).expect("listed");
+            std::fs::read(&path).expect("read");
+        }
+        let later = folder.path().join("b.wasm");
+        std::fs::write(&later, b"two").expect("written");
+
+        let first = changes.recv_timeout(Duration::from_secs(60));
+        let first = first.expect("the write is a change").expect("no error");
+        assert!(first.kind.is_create(), "{first:?}");
+        assert_eq!(first.paths, [later]);
+    }
+
+    #[tokio::test]
+    async fn a_burst_of_changes_causes_few_looks() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let mut watch = Watch::new(folder.path());
+        let start = Instant::now();
+        for _ in 0..5 {
+            watch.changed.notify_one();
+            watch.changed(None).await;
+        }
+        assert!(start.elapsed() >= PAUSE * 4, "{:?}", start.elapsed());
     }
 }
