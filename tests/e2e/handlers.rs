@@ -115,11 +115,9 @@ fn each_of_the_seven_combinations_gets_exactly_its_events_as_component_and_as_co
         let mut features: Vec<&str> = features.iter().map(String::as_str).collect();
         features.sort_unstable();
         assert_eq!(handlers, features, "{name}");
-        assert_eq!(
-            deliveries(&host, &name, "done").len(),
-            features.len(),
-            "{name}"
-        );
+        wait_for("its outcomes to be stored", || {
+            (deliveries(&host, &name, "done").len() == features.len()).then_some(())
+        });
     }
 }
 

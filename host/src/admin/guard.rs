@@ -10,8 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::config::Secret;
 use crate::ingest::problem::Problem;
+use crate::types::Secret;
 
 /// Lets a request through or answers it.
 pub(super) async fn guard(

@@ -18,11 +18,11 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
-use crate::config::Secret;
 use crate::ingest::health::{self, Readiness};
 use crate::ingest::problem::Problem;
 use crate::ingest::stats::Stats;
 use crate::journal::Journal;
+use crate::types::Secret;
 
 pub use metrics::Page;
 

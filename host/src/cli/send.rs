@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::config::{self, Secret, SecretError, SecretRef};
+use crate::config::{self, SecretError, SecretRef};
 use crate::ingest::DUPLICATE_OF;
-use crate::types::UnixMicros;
+use crate::types::{Secret, UnixMicros};
 use headers::{HeaderError, Scheme};
 
 const EXAMPLES: &str = "\

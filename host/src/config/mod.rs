@@ -28,10 +28,11 @@ use crate::ingest::Bounds;
 use crate::ingest::auth::Scheme;
 use crate::ingest::serve::ServeOptions;
 use crate::journal::JournalOptions;
+use crate::types::Secret;
 
 pub use memory::available as available_memory;
 pub use raw::{RawAdmin, RawAuth, RawConfig, RawIngest, RawJournal, RawLimits, RawScheme};
-pub use secret::{Secret, SecretError, SecretRef};
+pub use secret::{SecretError, SecretRef};
 pub use toml_file::Diagnosis;
 pub use units::{Size, Span, UnitError};
 

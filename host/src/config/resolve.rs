@@ -8,11 +8,12 @@ use std::time::Duration;
 use axum::http::HeaderName;
 
 use super::raw::{RawAuth, RawConfig, RawIngest, RawJournal, RawLimits, RawScheme};
-use super::{AdminConfig, Config, ConfigError, Limits, Secret, SecretRef, Size, Span, memory};
+use super::{AdminConfig, Config, ConfigError, Limits, SecretRef, Size, Span, memory};
 use crate::ingest::Bounds;
 use crate::ingest::auth::Scheme;
 use crate::ingest::serve::ServeOptions;
 use crate::journal::JournalOptions;
+use crate::types::Secret;
 
 type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 

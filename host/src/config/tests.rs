@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::types::Secret;
 
 fn env(name: &str) -> Option<String> {
     match name {

@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 
 use super::serve::{ServeOptions, serve};
 use super::*;
-use crate::config::Secret;
 use crate::journal::*;
+use crate::types::Secret;
 use crate::types::event::Event;
 use crate::types::{DedupeKey, DeliveryId, EventId, EventSeq, PluginKey, StoredEvent, UnixMicros};
 

@@ -6,6 +6,7 @@ pub mod event;
 pub mod ids;
 pub mod names;
 pub mod payload;
+pub mod secret;
 pub mod subscription;
 pub mod time;
 
@@ -13,5 +14,6 @@ pub use event::StoredEvent;
 pub use ids::{DedupeKey, DeliveryId, EventId, EventSeq};
 pub use names::{EndpointName, PluginKey, PluginName};
 pub use payload::Payload;
+pub use secret::Secret;
 pub use subscription::{Handler, Handlers, Subscription};
 pub use time::UnixMicros;

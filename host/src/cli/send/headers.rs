@@ -2,8 +2,8 @@
 
 use axum::http::{HeaderName, HeaderValue};
 
-use crate::config::Secret;
 use crate::ingest::{TEST_HEADER, auth};
+use crate::types::Secret;
 use crate::types::UnixMicros;
 use crate::types::envelope;
 

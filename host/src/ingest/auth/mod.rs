@@ -22,7 +22,7 @@ use axum::http::{HeaderMap, HeaderName};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::config::Secret;
+use crate::types::Secret;
 
 pub use sign::{DELIVERY, EVENT, SIGNATURE, TIMESTAMP, signature, timestamped_signature};
 
