@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -52,8 +53,9 @@ struct Slot {
 }
 
 impl Slot {
-    fn wants_turn(&self) -> bool {
-        !self.queued && self.plugin.is_some() && self.lane.has_ready()
+    /// Whether a delivery could start if there were a slot for it.
+    fn waits(&self) -> bool {
+        self.plugin.is_some() && self.lane.has_ready()
     }
 }
 
@@ -132,6 +134,8 @@ impl Actor {
             self.wake_lanes();
             self.read_pages();
             self.start_attempts();
+            let wanted = self.lanes.values().any(Slot::waits);
+            self.runner.slots_wanted.store(wanted, Ordering::Relaxed);
         }
     }
 
@@ -166,7 +170,12 @@ impl Actor {
                 }
             }
             Message::SlotFree(lane, memory) => self.slot_free(lane, memory),
-            Message::Settled(lane, job, settled) => self.settled(lane, job, settled),
+            Message::Settled(lane, job, settled, slot) => {
+                if let Some(memory) = slot {
+                    self.slot_free(lane, memory);
+                }
+                self.settled(lane, job, settled);
+            }
             Message::Stop(done) => {
                 let until = tokio::time::Instant::now() + self.limits.drain;
                 self.stopping = Some((done, until));
@@ -272,7 +281,7 @@ impl Actor {
         let now = UnixMicros::now();
         for (&lane, slot) in &mut self.lanes {
             slot.lane.wake(now);
-            if slot.wants_turn() {
+            if !slot.queued && slot.waits() {
                 slot.queued = true;
                 self.turn.push_back(lane);
             }

@@ -1,6 +1,7 @@
 //! What the rest of the host talks to.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,8 +27,10 @@ pub(super) enum Message {
     Swap(PluginKey, Arc<Plugin>, oneshot::Sender<()>),
     Remove(PluginKey, oneshot::Sender<()>),
     Page(LaneId, Option<PendingPage>),
+    /// An attempt holds no instance any more, and this memory limit.
     SlotFree(LaneId, u64),
-    Settled(LaneId, Job, Settled),
+    /// With the memory limit if the slot wasn't free before.
+    Settled(LaneId, Job, Settled, Option<u64>),
     Stop(oneshot::Sender<usize>),
 }
 
@@ -154,6 +157,7 @@ impl Inbox {
             policy,
             stats: self.stats,
             pools: Pools::default(),
+            slots_wanted: AtomicBool::new(false),
         };
         let actor = Actor::new(runner, self.sender, self.backlog, limits, threads.handle());
         let messages = self.messages;
@@ -162,5 +166,22 @@ impl Inbox {
             drop(threads);
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hookbox_testkit::wat::{self, World};
+
+    use super::*;
+    use crate::dispatch::tests::Bench;
+
+    #[tokio::test]
+    async fn a_panic_of_the_task_ends_dispatch_and_not_the_process() {
+        let bench = Bench::start(&wat::logs(World::ChatPush, "hi"), &[]).await;
+        // No attempt runs: counting one down fails.
+        bench.dispatcher.send(Message::SlotFree(0, 0));
+        bench.dispatcher.ended().await;
+        assert_eq!(bench.dispatcher.stop().await, 0);
     }
 }

@@ -1,6 +1,7 @@
 //! One delivery's attempt, from its start to its stored outcome.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
@@ -32,6 +33,9 @@ pub(super) struct Runner {
     pub(super) policy: RetryPolicy,
     pub(super) stats: Arc<Stats>,
     pub(super) pools: Pools,
+    /// Whether deliveries wait for a slot: then one is given back before the
+    /// outcome is stored. Otherwise that would only wake the actor once more.
+    pub(super) slots_wanted: AtomicBool,
 }
 
 /// What the lane does with the delivery now.
@@ -46,15 +50,17 @@ pub(super) enum Settled {
 }
 
 impl Runner {
-    /// Runs one attempt. Its slot is free as soon as it no longer holds an
-    /// instance: storing the outcome needs none.
+    /// Runs one attempt. Where others wait for its slot, it is free as soon as the
+    /// attempt no longer holds an instance: storing the outcome needs none.
     pub(super) async fn run(&self, key: &PluginKey, plugin: &Plugin, mut ticket: Ticket) {
         let finish =
             match without_attempt(plugin.program.handlers(), &ticket.job.event.event.payload) {
                 Some(next) => Ok(self.close(key, plugin, &ticket.job, next)),
                 None => self.attempt(key, plugin, &mut ticket.job).await,
             };
-        ticket.free_slot();
+        if self.slots_wanted.load(Ordering::Relaxed) {
+            ticket.free_slot();
+        }
         let settled = match finish {
             Ok(finish) => self.store(key, &mut ticket.job, finish).await,
             Err(due_at) => Settled::PutOff(due_at),

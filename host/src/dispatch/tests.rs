@@ -51,9 +51,10 @@ pub(super) fn event(event_type: &str, body: Bytes, payload: Payload) -> StoredEv
 
 /// How the store takes an outcome.
 #[derive(Clone, Copy)]
-enum Takes {
+pub(super) enum Takes {
     Superseded,
     Panics,
+    Never,
 }
 
 /// Deliveries and outcomes in memory.
@@ -96,6 +97,7 @@ impl Journal for Memory {
         match takes {
             Some(Takes::Superseded) => return Err(JournalError::Superseded),
             Some(Takes::Panics) => panic!("the journal failed"),
+            Some(Takes::Never) => std::future::pending().await,
             None => {}
         }
         if !matches!(finish.next, Next::Retry { .. }) {
@@ -163,15 +165,15 @@ impl Journal for Memory {
 }
 
 /// Dispatch with one plugin, of which one attempt at a time may run.
-struct Bench {
+pub(super) struct Bench {
     sandbox: Arc<Sandbox>,
-    dispatcher: Dispatcher,
+    pub(super) dispatcher: Dispatcher,
     feed: Feed,
     journal: Arc<Memory>,
 }
 
 impl Bench {
-    async fn start(component: &[u8], first: &[Takes]) -> Self {
+    pub(super) async fn start(component: &[u8], first: &[Takes]) -> Self {
         let sandbox = Sandbox::new(EngineLimits {
             attempts: 2,
             ..EngineLimits::default()
@@ -285,6 +287,15 @@ async fn a_panic_while_an_attempt_is_settled_costs_no_slot_and_no_delivery() {
     let outcomes = bench.stop_after(|outcomes| outcomes.len() == 2).await;
     let order: Vec<_> = outcomes.iter().map(|finish| finish.delivery.0).collect();
     assert_eq!(order, [2, 1]);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_slot_gets_it_before_the_outcome_is_stored() {
+    let bench = Bench::start(&wat::loops(World::ChatPush), &[Takes::Never]).await;
+    bench.commit(1, chat_push());
+    bench.commit(2, chat_push());
+    let outcomes = bench.journal.outcomes(|outcomes| outcomes.len() == 1).await;
+    assert_eq!(outcomes[0].delivery, DeliveryId(2));
 }
 
 #[tokio::test]

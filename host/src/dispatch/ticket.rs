@@ -20,8 +20,8 @@ pub(super) struct Ticket {
     pub(super) job: Job,
     messages: UnboundedSender<Message>,
     lane: LaneId,
-    memory: u64,
-    holds_slot: bool,
+    /// Its memory limit, as long as it holds a slot.
+    slot: Option<u64>,
     settled: bool,
 }
 
@@ -36,18 +36,15 @@ impl Ticket {
             job,
             messages,
             lane,
-            memory,
-            holds_slot: true,
+            slot: Some(memory),
             settled: false,
         }
     }
 
     /// The attempt holds no instance any more.
     pub(super) fn free_slot(&mut self) {
-        if std::mem::take(&mut self.holds_slot) {
-            let _ = self
-                .messages
-                .send(Message::SlotFree(self.lane, self.memory));
+        if let Some(memory) = self.slot.take() {
+            let _ = self.messages.send(Message::SlotFree(self.lane, memory));
         }
     }
 
@@ -57,9 +54,8 @@ impl Ticket {
     }
 
     fn give_back(&mut self, settled: Settled) {
-        self.free_slot();
         self.settled = true;
-        let message = Message::Settled(self.lane, self.job.clone(), settled);
+        let message = Message::Settled(self.lane, self.job.clone(), settled, self.slot.take());
         let _ = self.messages.send(message);
     }
 }
