@@ -220,12 +220,15 @@ async fn recovery(plan: &Plan) -> Result<(), Failure> {
         Arc::new(|_| {}),
     )?;
     let opened = started.elapsed();
-    let page = journal.pending(plugin()?, DeliveryId(0), 1000).await?;
+    let page = journal
+        .pending(plugin()?, DeliveryId(0), 1000)
+        .await?
+        .deliveries;
     let first_page = started.elapsed();
     let mut read = page.len() as u64;
     let mut last = page.last().map(|pending| pending.delivery);
     while let Some(after) = last {
-        let page = journal.pending(plugin()?, after, 1000).await?;
+        let page = journal.pending(plugin()?, after, 1000).await?.deliveries;
         read += page.len() as u64;
         last = page.last().map(|pending| pending.delivery);
     }
@@ -315,6 +318,8 @@ fn outcome(delivery: DeliveryId) -> Finish {
     Finish {
         delivery,
         next: Next::Done,
+        attempts: 1,
+        traps: 0,
         started_at: UnixMicros::now(),
         duration: Duration::from_micros(740),
         cpu: Duration::from_micros(310),

@@ -49,3 +49,22 @@ fn a_trap_ends_the_attempt() {
     let reason = reason_beside_a_good_plugin(&wat::traps(World::ChatPush), "");
     assert!(reason.contains("trapped"), "{reason}");
 }
+
+#[test]
+fn a_huge_reason_full_of_newlines_is_one_short_line() {
+    // The result: err, retry, and the text's pointer and length.
+    let body = "(drop (memory.grow (i32.const 160)))
+        (memory.fill (i32.const 131072) (i32.const 10) (i32.const 8388608))
+        (i32.store (i32.const 16) (i32.const 1))
+        (i32.store (i32.const 32) (i32.const 131072))
+        (i32.store (i32.const 36) (i32.const 8388608))
+        (i32.const 16)";
+    let reason = reason_beside_a_good_plugin(&wat::plugin(World::ChatPush, "", body), "");
+    assert!(reason.contains("\\u{a}\\u{a}"), "{reason}");
+    assert!(
+        reason.ends_with("(cut: 8388608 bytes in all)"),
+        "{} bytes",
+        reason.len()
+    );
+    assert!(reason.len() < 3 << 10, "{} bytes", reason.len());
+}

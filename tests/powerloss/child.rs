@@ -135,6 +135,8 @@ fn outcome(delivery: DeliveryId) -> Finish {
     Finish {
         delivery,
         next: Next::Done,
+        attempts: 1,
+        traps: 0,
         started_at: UnixMicros::now(),
         duration: Duration::from_millis(1),
         cpu: Duration::from_millis(1),

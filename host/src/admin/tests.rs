@@ -46,7 +46,7 @@ impl Journal for Fixed {
         _: PluginKey,
         _: DeliveryId,
         _: usize,
-    ) -> Result<Vec<Pending>, JournalError> {
+    ) -> Result<PendingPage, JournalError> {
         Err(JournalError::Closed)
     }
     async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, JournalError> {

@@ -4,27 +4,27 @@
 //! committed deliveries, plugins that come and go, attempts that end. After each
 //! batch of messages the task reads pages for lanes that are behind and starts
 //! what may start, one delivery of each lane in turn.
+//!
+//! There is a lane for each plugin that is loaded, and for one that is gone as
+//! long as attempts of it run.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
+use super::backlog::Backlog;
+use super::handle::{LaneId, Message};
 use super::lane::{Job, Lane, PAGE};
-use super::retry::RetryPolicy;
+use super::retry::Attempts;
 use super::run::{Runner, Settled};
-use super::threads::HandlerThreads;
-use super::{Limits, Plugin, Stats};
-use crate::journal::{Feed, FeedItem, Journal, Pending, Routed};
-use crate::sandbox::Sandbox;
+use super::ticket::Ticket;
+use super::{Limits, Plugin};
+use crate::journal::Routed;
 use crate::types::{EndpointName, PluginKey, UnixMicros};
-
-/// How many deliveries may wait in the channel. Beyond that the feed drops them
-/// and all lanes catch up from the store.
-const FEED_CAPACITY: usize = 16 * 1024;
 
 /// How many attempts may have ended without their outcome being stored yet.
 const MAX_UNSETTLED: usize = 2048;
@@ -38,210 +38,83 @@ const MAX_SLEEP: Duration = Duration::from_secs(30);
 /// How long to wait before a page that could not be read is asked for again.
 const PAGE_RETRY: Duration = Duration::from_millis(500);
 
-/// Dispatch's handle: what the journal and the plugins folder talk to.
-#[derive(Clone)]
-pub struct Dispatcher {
-    messages: mpsc::UnboundedSender<Message>,
-    stats: Arc<Stats>,
-}
-
-/// The receiving end, made before the journal is opened, since the journal
-/// needs the [`Feed`].
-pub struct Inbox {
-    messages: mpsc::UnboundedReceiver<Message>,
-    sender: mpsc::UnboundedSender<Message>,
-    backlog: Arc<Backlog>,
-    stats: Arc<Stats>,
-}
-
-/// How much of the feed waits, and whether it has a gap.
-#[derive(Default)]
-struct Backlog {
-    queued: AtomicUsize,
-    gap: AtomicBool,
-}
-
-impl Backlog {
-    /// Tells the task to read the store. It takes the same way as deliveries, so
-    /// none that were committed after a gap can come in before the lanes know of
-    /// the gap. One such message in the channel is enough: what goes missing
-    /// before it is handled is in the store when it is.
-    fn reread(&self, sender: &mpsc::UnboundedSender<Message>) {
-        if !self.gap.swap(true, Ordering::AcqRel) {
-            let _ = sender.send(Message::Reread);
-        }
-    }
-}
-
-enum Message {
-    Committed(Vec<Routed>),
-    Reread,
-    Swap(PluginKey, Arc<Plugin>, oneshot::Sender<()>),
-    Remove(PluginKey, oneshot::Sender<()>),
-    Page(usize, Option<Vec<Pending>>),
-    SlotFree(usize, u64),
-    Settled(usize, Job, Settled),
-    Stop(oneshot::Sender<usize>),
-}
-
-impl Dispatcher {
-    /// Makes the handle and the inbox that [`Inbox::start`] runs.
-    #[must_use]
-    pub fn new() -> (Self, Inbox) {
-        let (sender, messages) = mpsc::unbounded_channel();
-        let stats = Arc::new(Stats::default());
-        let dispatcher = Self {
-            messages: sender.clone(),
-            stats: Arc::clone(&stats),
-        };
-        let inbox = Inbox {
-            messages,
-            sender,
-            backlog: Arc::default(),
-            stats,
-        };
-        (dispatcher, inbox)
-    }
-
-    /// From now on `plugin` runs the deliveries of `key`; returns when no
-    /// attempt can start on an earlier version any more.
-    pub async fn swap(&self, key: PluginKey, plugin: Arc<Plugin>) {
-        let (done, wait) = oneshot::channel();
-        self.send(Message::Swap(key, plugin, done));
-        // An error means that dispatch has stopped: nothing starts then.
-        let _ = wait.await;
-    }
-
-    /// No attempt starts for `key` from now on; its deliveries wait in the store.
-    pub async fn remove(&self, key: PluginKey) {
-        let (done, wait) = oneshot::channel();
-        self.send(Message::Remove(key, done));
-        let _ = wait.await;
-    }
-
-    /// Starts nothing more and waits for running attempts, at most
-    /// [`Limits::drain`]. Returns how many had to be abandoned: they run again
-    /// after the next start.
-    pub async fn stop(&self) -> usize {
-        let (done, wait) = oneshot::channel();
-        self.send(Message::Stop(done));
-        wait.await.unwrap_or(0)
-    }
-
-    /// What has been handled since the start.
-    #[must_use]
-    pub fn stats(&self) -> &Stats {
-        &self.stats
-    }
-
-    fn send(&self, message: Message) {
-        // Fails only after the task has ended, when there is nothing to tell it.
-        let _ = self.messages.send(message);
-    }
-}
-
-impl std::fmt::Debug for Dispatcher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dispatcher").finish_non_exhaustive()
-    }
-}
-
-impl Inbox {
-    /// What the journal calls with each commit's deliveries.
-    #[must_use]
-    pub fn feed(&self) -> Feed {
-        let sender = self.sender.clone();
-        let backlog = Arc::clone(&self.backlog);
-        Arc::new(move |item| {
-            let routed = match item {
-                FeedItem::Routed(routed) => routed,
-                FeedItem::Reread => return backlog.reread(&sender),
-            };
-            let waiting = backlog.queued.fetch_add(routed.len(), Ordering::Relaxed);
-            if waiting > FEED_CAPACITY {
-                backlog.queued.fetch_sub(routed.len(), Ordering::Relaxed);
-                return backlog.reread(&sender);
-            }
-            let _ = sender.send(Message::Committed(routed));
-        })
-    }
-
-    /// Starts the task and the handlers' threads.
-    ///
-    /// # Errors
-    /// When the system has no threads left.
-    pub fn start(
-        self,
-        sandbox: Arc<Sandbox>,
-        journal: Arc<dyn Journal>,
-        limits: Limits,
-        policy: RetryPolicy,
-    ) -> std::io::Result<()> {
-        let threads = HandlerThreads::start()?;
-        let actor = Actor {
-            runner: Arc::new(Runner {
-                sandbox,
-                journal,
-                policy,
-                stats: self.stats,
-            }),
-            sender: self.sender,
-            backlog: self.backlog,
-            limits,
-            threads: threads.handle(),
-            lanes: Vec::new(),
-            index: HashMap::new(),
-            turn: VecDeque::new(),
-            running: 0,
-            memory: 0,
-            unsettled: 0,
-            endpoints: HashMap::new(),
-            stopping: None,
-        };
-        let messages = self.messages;
-        threads.handle().spawn(async move {
-            actor.run(messages).await;
-            threads.stop();
-        });
-        Ok(())
-    }
-}
-
 /// A lane with what runs of it.
 struct Slot {
-    key: PluginKey,
+    key: Arc<PluginKey>,
+    /// Its endpoint's place in `Actor::endpoints`.
+    endpoint: usize,
     lane: Lane,
-    /// None while the plugin is loading, broken or gone.
+    /// None while the plugin is gone.
     plugin: Option<Arc<Plugin>>,
+    /// Attempts that hold an instance.
     running: usize,
     /// Whether it stands in `turn`.
     queued: bool,
 }
 
-struct Actor {
+impl Slot {
+    /// Whether a delivery could start if there were a slot for it.
+    fn waits(&self) -> bool {
+        self.plugin.is_some() && self.lane.has_ready()
+    }
+}
+
+/// The attempts of an endpoint that hold an instance.
+struct Endpoint {
+    name: EndpointName,
+    running: usize,
+}
+
+pub(super) struct Actor {
     runner: Arc<Runner>,
     sender: mpsc::UnboundedSender<Message>,
     backlog: Arc<Backlog>,
     limits: Limits,
     threads: tokio::runtime::Handle,
-    lanes: Vec<Slot>,
-    index: HashMap<PluginKey, usize>,
+    lanes: BTreeMap<LaneId, Slot>,
+    index: HashMap<PluginKey, LaneId>,
+    next_lane: LaneId,
     /// The lanes that may have something to start, in turn.
-    turn: VecDeque<usize>,
+    turn: VecDeque<LaneId>,
     /// Attempts that hold an instance.
     running: usize,
     /// The sum of their memory limits.
     memory: u64,
     /// Attempts that run or whose outcome isn't stored.
     unsettled: usize,
-    /// Attempts that hold an instance, by endpoint.
-    endpoints: HashMap<EndpointName, usize>,
+    /// All that there have been: a host has few.
+    endpoints: Vec<Endpoint>,
     /// Who waits for the stop, and until when.
     stopping: Option<(oneshot::Sender<usize>, tokio::time::Instant)>,
 }
 
 impl Actor {
-    async fn run(mut self, mut messages: mpsc::UnboundedReceiver<Message>) {
+    pub(super) fn new(
+        runner: Runner,
+        sender: mpsc::UnboundedSender<Message>,
+        backlog: Arc<Backlog>,
+        limits: Limits,
+        threads: tokio::runtime::Handle,
+    ) -> Self {
+        Self {
+            runner: Arc::new(runner),
+            sender,
+            backlog,
+            limits,
+            threads,
+            lanes: BTreeMap::new(),
+            index: HashMap::new(),
+            next_lane: 0,
+            turn: VecDeque::new(),
+            running: 0,
+            memory: 0,
+            unsettled: 0,
+            endpoints: Vec::new(),
+            stopping: None,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut messages: mpsc::UnboundedReceiver<Message>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
@@ -261,61 +134,47 @@ impl Actor {
             self.wake_lanes();
             self.read_pages();
             self.start_attempts();
+            let wanted = self.lanes.values().any(Slot::waits);
+            self.runner.slots_wanted.store(wanted, Ordering::Relaxed);
         }
     }
 
     fn handle(&mut self, message: Message) {
         match message {
-            Message::Committed(routed) => {
-                self.backlog
-                    .queued
-                    .fetch_sub(routed.len(), Ordering::Relaxed);
-                for Routed {
-                    delivery,
-                    plugin,
-                    event,
-                } in routed
-                {
-                    let lane = self.lane_of(&plugin);
-                    self.lanes[lane].lane.offer(Job {
-                        delivery,
-                        event,
-                        failed_attempts: 0,
-                    });
-                    self.queue(lane);
+            Message::Committed(routed) => self.committed(routed),
+            Message::Reread => {
+                self.backlog.close_gap();
+                // Everything that is above what the lanes hold has to be read
+                // from the store.
+                for slot in self.lanes.values_mut() {
+                    slot.lane.fall_behind();
                 }
             }
-            Message::Reread => {
-                self.backlog.gap.store(false, Ordering::Release);
-                self.all_behind();
-            }
             Message::Swap(key, plugin, done) => {
-                let lane = self.lane_of(&key);
-                self.lanes[lane].lane.set_ordered(plugin.ordered);
-                self.lanes[lane].plugin = Some(plugin);
-                self.queue(lane);
+                let slot = self.slot_of(key);
+                slot.lane.set_ordered(plugin.ordered);
+                slot.plugin = Some(plugin);
                 let _ = done.send(());
             }
             Message::Remove(key, done) => {
-                if let Some(&lane) = self.index.get(&key) {
-                    self.lanes[lane].plugin = None;
-                }
+                self.remove(&key);
                 let _ = done.send(());
             }
-            Message::Page(lane, Some(page)) => {
-                self.lanes[lane].lane.take_page(page);
-                self.queue(lane);
-            }
-            Message::Page(lane, None) => self.lanes[lane].lane.page_failed(),
-            Message::SlotFree(lane, memory) => self.slot_free(lane, memory),
-            Message::Settled(lane, job, settled) => {
-                self.unsettled -= 1;
-                match settled {
-                    Settled::Ended => self.lanes[lane].lane.end(&job),
-                    Settled::PutOff(due_at) => self.lanes[lane].lane.put_off(job, due_at),
-                    Settled::Abandoned => {}
+            Message::Page(lane, page) => {
+                // A lane that is gone has left its deliveries to the store.
+                if let Some(slot) = self.lanes.get_mut(&lane) {
+                    match page {
+                        Some(page) => slot.lane.take_page(page),
+                        None => slot.lane.page_failed(),
+                    }
                 }
-                self.queue(lane);
+            }
+            Message::SlotFree(lane, memory) => self.slot_free(lane, memory),
+            Message::Settled(lane, job, settled, slot) => {
+                if let Some(memory) = slot {
+                    self.slot_free(lane, memory);
+                }
+                self.settled(lane, job, settled);
             }
             Message::Stop(done) => {
                 let until = tokio::time::Instant::now() + self.limits.drain;
@@ -324,71 +183,115 @@ impl Actor {
         }
     }
 
-    /// The lane of a plugin. A new one starts behind: the store may hold
-    /// deliveries for it.
-    fn lane_of(&mut self, key: &PluginKey) -> usize {
-        if let Some(&lane) = self.index.get(key) {
-            return lane;
-        }
-        let lane = self.lanes.len();
-        self.lanes.push(Slot {
-            key: key.clone(),
-            lane: Lane::new(true),
-            plugin: None,
-            running: 0,
-            queued: false,
-        });
-        self.index.insert(key.clone(), lane);
-        lane
-    }
-
-    /// The feed is incomplete: everything that is above what the lanes hold has
-    /// to be read from the store.
-    fn all_behind(&mut self) {
-        for slot in &mut self.lanes {
-            slot.lane.fall_behind();
-        }
-    }
-
-    fn queue(&mut self, lane: usize) {
-        let slot = &mut self.lanes[lane];
-        if !slot.queued && slot.plugin.is_some() && slot.lane.has_ready() {
-            slot.queued = true;
-            self.turn.push_back(lane);
-        }
-    }
-
-    fn slot_free(&mut self, lane: usize, memory: u64) {
-        self.running -= 1;
-        self.memory -= memory;
-        self.lanes[lane].running -= 1;
-        let endpoint = self.lanes[lane].key.endpoint.clone();
-        let of_endpoint = self.endpoints.entry(endpoint.clone()).or_default();
-        let was_full = *of_endpoint >= self.limits.attempts_per_endpoint;
-        *of_endpoint -= 1;
-        if was_full {
-            let lanes = 0..self.lanes.len();
-            for other in lanes.filter(|&other| other != lane) {
-                if self.lanes[other].key.endpoint == endpoint {
-                    self.queue(other);
-                }
+    /// Deliveries of a plugin that isn't loaded wait in the store: its lane will
+    /// start behind.
+    fn committed(&mut self, routed: Vec<Routed>) {
+        self.backlog.taken(&routed);
+        for Routed {
+            delivery,
+            plugin,
+            event,
+        } in routed
+        {
+            let lane = self.index.get(&plugin);
+            if let Some(slot) = lane.and_then(|lane| self.lanes.get_mut(lane)) {
+                slot.lane
+                    .offer(Job::new(delivery, event, Attempts::default()));
             }
         }
-        self.queue(lane);
     }
 
+    /// The lane of a plugin. A new one starts behind: the store may hold
+    /// deliveries for it.
+    fn slot_of(&mut self, key: PluginKey) -> &mut Slot {
+        let lane = *self.index.entry(key.clone()).or_insert_with(|| {
+            self.next_lane += 1;
+            self.next_lane
+        });
+        let endpoints = &mut self.endpoints;
+        self.lanes.entry(lane).or_insert_with(|| {
+            let known = endpoints.iter().position(|one| one.name == key.endpoint);
+            let endpoint = known.unwrap_or_else(|| {
+                endpoints.push(Endpoint {
+                    name: key.endpoint.clone(),
+                    running: 0,
+                });
+                endpoints.len() - 1
+            });
+            Slot {
+                key: Arc::new(key),
+                endpoint,
+                lane: Lane::new(true),
+                plugin: None,
+                running: 0,
+                queued: false,
+            }
+        })
+    }
+
+    /// The plugin is gone: what doesn't run waits in the store, where it may be
+    /// ended before the plugin comes back.
+    fn remove(&mut self, key: &PluginKey) {
+        let Some(&lane) = self.index.get(key) else {
+            return;
+        };
+        if let Some(slot) = self.lanes.get_mut(&lane) {
+            slot.plugin = None;
+            slot.lane.clear();
+        }
+        self.free_if_empty(lane);
+    }
+
+    fn free_if_empty(&mut self, lane: LaneId) {
+        let slot = self.lanes.get(&lane);
+        if slot.is_some_and(|slot| slot.plugin.is_none() && slot.lane.is_empty())
+            && let Some(slot) = self.lanes.remove(&lane)
+        {
+            self.index.remove(&*slot.key);
+        }
+    }
+
+    fn slot_free(&mut self, lane: LaneId, memory: u64) {
+        self.running -= 1;
+        self.memory -= memory;
+        // The lane is there: the delivery isn't settled.
+        if let Some(slot) = self.lanes.get_mut(&lane) {
+            slot.running -= 1;
+            self.endpoints[slot.endpoint].running -= 1;
+        }
+    }
+
+    fn settled(&mut self, lane: LaneId, job: Job, settled: Settled) {
+        self.unsettled -= 1;
+        let Some(slot) = self.lanes.get_mut(&lane) else {
+            return;
+        };
+        match settled {
+            Settled::Ended => slot.lane.end(&job),
+            Settled::PutOff(due_at) if slot.plugin.is_some() => slot.lane.put_off(job, due_at),
+            Settled::PutOff(_) => slot.lane.leave(&job),
+            Settled::Abandoned => {}
+        }
+        self.free_if_empty(lane);
+    }
+
+    /// Makes ready what is due, and gives each lane its turn that has something
+    /// to start. So nothing else has to think of that.
     fn wake_lanes(&mut self) {
         let now = UnixMicros::now();
-        for lane in 0..self.lanes.len() {
-            self.lanes[lane].lane.wake(now);
-            self.queue(lane);
+        for (&lane, slot) in &mut self.lanes {
+            slot.lane.wake(now);
+            if !slot.queued && slot.waits() {
+                slot.queued = true;
+                self.turn.push_back(lane);
+            }
         }
     }
 
     /// Until the next delivery is due.
     fn sleep_time(&self) -> Duration {
         let now = UnixMicros::now();
-        let due = self.lanes.iter().filter(|slot| slot.plugin.is_some());
+        let due = self.lanes.values().filter(|slot| slot.plugin.is_some());
         let due = due.filter_map(|slot| slot.lane.next_due()).min();
         let sleep = due.map_or(MAX_SLEEP, |due| due.until(now).min(MAX_SLEEP));
         match &self.stopping {
@@ -402,18 +305,19 @@ impl Actor {
     /// Asks the store for deliveries of lanes that are behind. A lane without a
     /// loaded plugin needs nothing in memory.
     fn read_pages(&mut self) {
-        for (lane, slot) in self.lanes.iter_mut().enumerate() {
+        for (&lane, slot) in &mut self.lanes {
             if slot.plugin.is_none() {
                 continue;
             }
             let Some(after) = slot.lane.next_page() else {
                 continue;
             };
-            let journal = Arc::clone(&self.runner.journal);
-            let key = slot.key.clone();
+            let runner = Arc::clone(&self.runner);
+            let key = Arc::clone(&slot.key);
             let sender = self.sender.clone();
             self.threads.spawn(async move {
-                let page = match journal.pending(key.clone(), after, PAGE).await {
+                let page = runner.journal.pending((*key).clone(), after, PAGE).await;
+                let page = match page {
                     Ok(page) => Some(page),
                     Err(problem) => {
                         warn!(endpoint = %key.endpoint, plugin = %key.plugin, "{problem}");
@@ -434,13 +338,15 @@ impl Actor {
             let Some(lane) = self.turn.pop_front() else {
                 return;
             };
-            let slot = &mut self.lanes[lane];
+            let Some(slot) = self.lanes.get_mut(&lane) else {
+                continue;
+            };
             slot.queued = false;
             let Some(plugin) = slot.plugin.clone() else {
                 continue;
             };
-            let of_endpoint = self.endpoints.entry(slot.key.endpoint.clone()).or_default();
-            // It is queued again when one of its attempts, or of its endpoint's, ends.
+            let of_endpoint = &mut self.endpoints[slot.endpoint].running;
+            // Its next turn comes after the next message.
             if slot.running >= plugin.concurrency
                 || *of_endpoint >= self.limits.attempts_per_endpoint
             {
@@ -461,23 +367,16 @@ impl Actor {
             self.running += 1;
             self.unsettled += 1;
             self.memory += plugin.limits.memory;
-            self.spawn(lane, plugin, job);
-            self.queue(lane);
+            if slot.lane.has_ready() {
+                slot.queued = true;
+                self.turn.push_back(lane);
+            }
+            let ticket = Ticket::new(job, self.sender.clone(), lane, plugin.limits.memory);
+            let runner = Arc::clone(&self.runner);
+            let key = Arc::clone(&slot.key);
+            self.threads
+                .spawn(async move { runner.run(&key, &plugin, ticket).await });
         }
-    }
-
-    fn spawn(&self, lane: usize, plugin: Arc<Plugin>, mut job: Job) {
-        let runner = Arc::clone(&self.runner);
-        let sender = self.sender.clone();
-        let key = self.lanes[lane].key.clone();
-        self.threads.spawn(async move {
-            let memory = plugin.limits.memory;
-            let slot_free = || {
-                let _ = sender.send(Message::SlotFree(lane, memory));
-            };
-            let settled = runner.run(&key, &plugin, &mut job, slot_free).await;
-            let _ = sender.send(Message::Settled(lane, job, settled));
-        });
     }
 
     /// Whether a stop has been asked for and is through.

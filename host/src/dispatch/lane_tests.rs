@@ -7,7 +7,7 @@ use super::*;
 use crate::types::event::Event;
 use crate::types::{EndpointName, EventId, EventSeq, Payload};
 
-fn event(session: Option<&str>) -> StoredEvent {
+fn event(session: Option<&str>, body: Bytes) -> StoredEvent {
     StoredEvent {
         seq: EventSeq(1),
         event: Arc::new(Event {
@@ -19,26 +19,34 @@ fn event(session: Option<&str>) -> StoredEvent {
             occurred_at: None,
             received_at: UnixMicros(0),
             test_header: false,
-            body: Bytes::from_static(b"{}"),
+            body,
             payload: Payload::Other,
         }),
     }
 }
 
+fn small(session: Option<&str>) -> StoredEvent {
+    event(session, Bytes::from_static(b"{}"))
+}
+
 fn job(delivery: i64, session: Option<&str>) -> Job {
-    Job {
-        delivery: DeliveryId(delivery),
-        event: event(session),
-        failed_attempts: 0,
-    }
+    Job::new(DeliveryId(delivery), small(session), Attempts::default())
 }
 
 fn pending(delivery: i64, session: Option<&str>) -> Pending {
     Pending {
         delivery: DeliveryId(delivery),
-        event: event(session),
+        event: small(session),
         failed_attempts: 0,
+        traps: 0,
         due_at: None,
+    }
+}
+
+fn page(deliveries: Vec<Pending>) -> PendingPage {
+    PendingPage {
+        more: deliveries.len() >= PAGE,
+        deliveries,
     }
 }
 
@@ -46,8 +54,12 @@ fn pending(delivery: i64, session: Option<&str>) -> Pending {
 fn caught_up() -> Lane {
     let mut lane = Lane::new(true);
     assert_eq!(lane.next_page(), Some(DeliveryId(0)));
-    lane.take_page(Vec::new());
+    lane.take_page(PendingPage::default());
     lane
+}
+
+fn start(lane: &mut Lane) -> Job {
+    lane.start().expect("something is ready")
 }
 
 fn started(lane: &mut Lane) -> Vec<i64> {
@@ -64,8 +76,9 @@ fn a_session_runs_one_delivery_at_a_time_and_others_go_on() {
     lane.offer(job(3, Some("b")));
     lane.offer(job(4, None));
 
-    assert_eq!(started(&mut lane), [1, 3, 4]);
-    lane.end(&job(1, Some("a")));
+    let first = start(&mut lane);
+    assert_eq!(started(&mut lane), [3, 4]);
+    lane.end(&first);
     assert_eq!(started(&mut lane), [2]);
 }
 
@@ -75,7 +88,7 @@ fn a_delivery_that_is_put_off_holds_back_only_its_session() {
     lane.offer(job(1, Some("a")));
     lane.offer(job(2, Some("a")));
     lane.offer(job(3, Some("b")));
-    let first = lane.start().expect("the first is ready");
+    let first = start(&mut lane);
     lane.put_off(first, UnixMicros(100));
 
     assert_eq!(started(&mut lane), [3]);
@@ -92,7 +105,7 @@ fn a_full_lane_leaves_the_rest_to_the_store_and_misses_nothing() {
     for delivery in 1..=total {
         lane.offer(job(delivery, None));
     }
-    assert_eq!(lane.held(), CAPACITY);
+    assert_eq!(lane.held, CAPACITY);
 
     let mut seen = Vec::new();
     loop {
@@ -101,8 +114,8 @@ fn a_full_lane_leaves_the_rest_to_the_store_and_misses_nothing() {
             lane.end(&job);
         }
         let Some(after) = lane.next_page() else { break };
-        let page = (after.0 + 1..=total).take(PAGE).map(|id| pending(id, None));
-        lane.take_page(page.collect());
+        let found = (after.0 + 1..=total).take(PAGE).map(|id| pending(id, None));
+        lane.take_page(page(found.collect()));
     }
     assert_eq!(seen, (1..=total).collect::<Vec<_>>());
 }
@@ -112,12 +125,124 @@ fn what_is_offered_while_the_last_page_is_read_is_read_as_well() {
     let mut lane = Lane::new(true);
     assert_eq!(lane.next_page(), Some(DeliveryId(0)));
     lane.offer(job(2, None));
-    lane.take_page(vec![pending(1, None)]);
+    lane.take_page(page(vec![pending(1, None)]));
 
     assert_eq!(lane.next_page(), Some(DeliveryId(1)));
-    lane.take_page(vec![pending(2, None)]);
+    lane.take_page(page(vec![pending(2, None)]));
     assert_eq!(lane.next_page(), None);
     assert_eq!(started(&mut lane), [1, 2]);
+}
+
+#[test]
+fn a_lane_is_bounded_by_the_bytes_of_bodies_but_one_always_fits() {
+    let large = |delivery, bytes| {
+        let event = event(None, Bytes::from(vec![b' '; bytes]));
+        Job::new(DeliveryId(delivery), event, Attempts::default())
+    };
+    let mut lane = caught_up();
+    for delivery in 1..=40 {
+        lane.offer(large(delivery, 1 << 20));
+    }
+    assert_eq!(lane.bytes, MAX_BYTES);
+    assert_eq!(lane.next_page(), None, "no room for a page");
+    for _ in 0..32 {
+        let job = start(&mut lane);
+        lane.end(&job);
+    }
+    assert_eq!(lane.bytes, 0);
+    assert_eq!(lane.next_page(), Some(DeliveryId(32)), "the rest is read");
+
+    let mut lane = caught_up();
+    lane.offer(large(1, MAX_BYTES + 1));
+    assert_eq!(started(&mut lane), [1]);
+}
+
+#[test]
+fn a_short_page_that_says_there_is_more_is_not_the_last() {
+    let mut lane = Lane::new(true);
+    lane.next_page();
+    lane.take_page(PendingPage {
+        deliveries: vec![pending(1, None)],
+        more: true,
+    });
+    assert_eq!(lane.next_page(), Some(DeliveryId(1)));
+    lane.take_page(page(vec![pending(2, None)]));
+    assert_eq!(lane.next_page(), None);
+}
+
+#[test]
+fn an_emptied_lane_starts_nothing_and_reads_all_but_what_still_runs() {
+    let mut lane = caught_up();
+    for delivery in 1..=4 {
+        lane.offer(job(delivery, Some("a")));
+    }
+    lane.offer(job(5, Some("b")));
+    lane.offer(job(6, None));
+    let running = start(&mut lane);
+    let late = start(&mut lane);
+    lane.put_off(late, UnixMicros(100));
+    lane.clear();
+
+    lane.wake(UnixMicros(200));
+    assert_eq!(started(&mut lane), [0; 0]);
+    assert_eq!((lane.held, lane.bytes), (1, 2));
+    assert_eq!(lane.next_page(), Some(DeliveryId(0)));
+    // The second was finished by someone else.
+    let sessions = [(1, Some("a")), (3, Some("a")), (5, Some("b")), (6, None)];
+    lane.take_page(page(sessions.map(|(id, s)| pending(id, s)).into()));
+    assert_eq!(started(&mut lane), [5, 6], "the session's first still runs");
+    lane.end(&running);
+    assert_eq!(started(&mut lane), [3]);
+}
+
+#[test]
+fn a_page_from_before_the_lane_was_emptied_is_not_taken() {
+    let mut lane = Lane::new(true);
+    lane.next_page();
+    lane.clear();
+    assert_eq!(lane.next_page(), None, "the page is still to come");
+    lane.take_page(page(vec![pending(1, None)]));
+    assert!(lane.is_empty());
+    assert_eq!(lane.next_page(), Some(DeliveryId(0)));
+}
+
+#[test]
+fn what_ends_between_the_reading_and_the_taking_of_a_page_runs_once() {
+    let mut lane = caught_up();
+    lane.offer(job(1, None));
+    let running = start(&mut lane);
+    lane.clear();
+    lane.next_page();
+    lane.end(&running);
+    lane.take_page(page(vec![pending(1, None)]));
+    assert!(lane.is_empty());
+}
+
+#[test]
+fn what_is_to_run_again_after_the_plugin_went_is_read_when_it_is_back() {
+    let mut lane = caught_up();
+    lane.offer(job(1, Some("a")));
+    let running = start(&mut lane);
+    lane.clear();
+    lane.leave(&running);
+    assert!(lane.is_empty() && lane.sessions.is_empty());
+    lane.next_page();
+    lane.take_page(page(vec![pending(1, Some("a"))]));
+    assert_eq!(started(&mut lane), [1]);
+}
+
+#[test]
+fn what_came_in_without_order_frees_no_session_of_those_with_order() {
+    let mut lane = caught_up();
+    lane.set_ordered(false);
+    lane.offer(job(1, Some("a")));
+    let unordered = start(&mut lane);
+    lane.set_ordered(true);
+    lane.offer(job(2, Some("a")));
+    lane.offer(job(3, Some("a")));
+    assert_eq!(started(&mut lane), [2]);
+    lane.end(&unordered);
+    assert_eq!(started(&mut lane), [0; 0], "2 is still running");
 }
 
 proptest! {
@@ -146,7 +271,7 @@ proptest! {
             lane.end(&ended);
         }
         prop_assert_eq!(order.len(), sessions.len());
-        prop_assert_eq!(lane.held(), 0);
+        prop_assert_eq!(lane.held, 0);
         for session in 1..4u8 {
             let of_session: Vec<i64> = order.iter().copied().filter(|&id| sessions[id as usize - 1] == session).collect();
             prop_assert!(of_session.is_sorted());

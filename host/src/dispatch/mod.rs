@@ -1,27 +1,34 @@
 //! Which plugin, in which order, when again.
 //!
-//! The journal feeds deliveries in as they are committed ([`Dispatcher::feed`]).
+//! The journal feeds deliveries in as they are committed ([`Inbox::feed`]).
 //! One task, the [`actor`], owns a [`lane::Lane`] for each plugin and starts
 //! attempts from them in turn, as far as the [`Limits`] let it. An attempt runs
 //! in the sandbox, on the handlers' own threads; its outcome becomes a decision
 //! ([`retry`]) that the journal stores, and then the lane goes on.
 //!
-//! The store is the queue: a lane holds at most [`lane::CAPACITY`] deliveries in
-//! memory. What comes in beyond that is read back in pages when there is room,
+//! The store is the queue: a lane holds at most [`lane::CAPACITY`] deliveries and
+//! [`lane::MAX_BYTES`] of bodies in memory. What comes in beyond that is read back in pages when there is room,
 //! just as after a start.
 
 mod actor;
+mod backlog;
+mod handle;
 pub mod lane;
+mod pools;
 pub mod retry;
 mod run;
 mod stats;
 mod threads;
+mod ticket;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use actor::{Dispatcher, Inbox};
+pub use handle::{Dispatcher, Inbox};
 pub use stats::{Stats, Totals};
 
 use crate::sandbox::{AttemptLimits, Program};

@@ -14,11 +14,11 @@ pub struct RetryPolicy {
     pub base: Duration,
     /// The upper bound that no delay exceeds.
     pub max: Duration,
-    /// Attempts in all, for handlers that ask for a retry.
+    /// Attempts in all.
     pub attempts: u32,
-    /// Attempts in all, where the handler trapped or hit a limit: it will
-    /// probably do so again.
-    pub failing_attempts: u32,
+    /// Attempts that may trap or hit a limit: a handler that does will probably
+    /// do so again.
+    pub traps: u32,
 }
 
 impl Default for RetryPolicy {
@@ -27,74 +27,89 @@ impl Default for RetryPolicy {
             base: Duration::from_secs(1),
             max: Duration::from_secs(300),
             attempts: 10,
-            failing_attempts: 3,
+            traps: 3,
         }
     }
 }
 
-impl RetryPolicy {
-    /// What happens to a delivery whose attempt number `attempt` (from 1) ended
-    /// with `verdict`. `random` is evenly distributed in 0..1.
-    ///
-    /// [`Verdict::NoRoom`] is no attempt and must not come here; it is treated
-    /// as a retry.
+/// The attempts of a delivery that have ended, none of them well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// How many.
+    pub all: u32,
+    /// How many of them trapped or hit a limit.
+    pub traps: u32,
+}
+
+impl Attempts {
+    /// These and one more, which ended with `verdict`.
     #[must_use]
-    pub fn decide(&self, verdict: &Verdict, attempt: u32, now: UnixMicros, random: f64) -> Next {
-        match verdict {
-            Verdict::Done => Next::Done,
-            Verdict::Reject { reason } => Next::Dead {
-                reason: format!("rejected: {reason}"),
-            },
-            Verdict::Retry { reason, delay } => {
-                let delay = delay.map(|wanted| wanted.min(self.max));
-                self.again(self.attempts, attempt, now, delay, random, reason.clone())
-            }
-            Verdict::Failed(failure) => self.again(
-                self.limit_for(failure),
-                attempt,
-                now,
-                None,
-                random,
-                failure.to_string(),
-            ),
-            Verdict::NoRoom => self.again(
-                u32::MAX,
-                attempt,
-                now,
-                None,
-                random,
-                "no room for an attempt".into(),
-            ),
+    pub fn and(self, verdict: &Verdict) -> Self {
+        Self {
+            all: self.all.saturating_add(1),
+            traps: self.traps.saturating_add(u32::from(is_trap(verdict))),
         }
     }
+}
 
-    fn limit_for(&self, failure: &Failure) -> u32 {
-        match failure {
-            Failure::Other(_) => self.attempts,
+/// Whether the handler trapped or hit a limit.
+fn is_trap(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Failed(failure) => match failure {
+            Failure::Other(_) => false,
             Failure::Memory(_)
             | Failure::Cpu(_)
             | Failure::Wall(_)
             | Failure::StackOverflow
             | Failure::Trap(_)
-            | Failure::Exit(_) => self.failing_attempts,
-        }
+            | Failure::Exit(_) => true,
+        },
+        Verdict::Done | Verdict::Retry { .. } | Verdict::Reject { .. } | Verdict::NoRoom => false,
     }
+}
 
-    fn again(
+impl RetryPolicy {
+    /// What happens to a delivery whose latest attempt ended with `verdict`;
+    /// `attempts` counts that one already. `random` is evenly distributed in
+    /// 0..1.
+    ///
+    /// [`Verdict::NoRoom`] is no attempt and must not come here; it is treated
+    /// as a retry.
+    #[must_use]
+    pub fn decide(
         &self,
-        limit: u32,
-        attempt: u32,
+        verdict: &Verdict,
+        attempts: Attempts,
         now: UnixMicros,
-        delay: Option<Duration>,
         random: f64,
-        reason: String,
     ) -> Next {
-        if attempt >= limit {
+        let (reason, delay) = match verdict {
+            Verdict::Done => return Next::Done,
+            Verdict::Reject { reason } => {
+                return Next::Dead {
+                    reason: format!("rejected: {reason}"),
+                };
+            }
+            Verdict::Retry { reason, delay } => (reason.clone(), *delay),
+            Verdict::Failed(failure) => (failure.to_string(), None),
+            Verdict::NoRoom => ("no room for an attempt".into(), None),
+        };
+        if is_trap(verdict) && attempts.traps >= self.traps {
+            let (trap, limit) = (attempts.traps, self.traps);
+            return Next::Dead {
+                reason: format!("{reason} (trap or limit {trap} of {limit}, the last)"),
+            };
+        }
+        if attempts.all >= self.attempts {
+            let (attempt, limit) = (attempts.all, self.attempts);
             return Next::Dead {
                 reason: format!("{reason} (attempt {attempt} of {limit}, the last)"),
             };
         }
-        let delay = delay.unwrap_or_else(|| self.backoff(attempt, random));
+        let delay = delay.map_or_else(
+            || self.backoff(attempts.all, random),
+            |wanted| wanted.min(self.max),
+        );
         Next::Retry {
             due_at: now.after(delay),
             reason,
@@ -117,6 +132,10 @@ mod tests {
 
     const NOW: UnixMicros = UnixMicros(1_000_000);
 
+    fn attempts(all: u32, traps: u32) -> Attempts {
+        Attempts { all, traps }
+    }
+
     fn retry(delay: Option<Duration>) -> Verdict {
         Verdict::Retry {
             reason: "not yet".into(),
@@ -129,7 +148,7 @@ mod tests {
         let verdict = Verdict::Reject {
             reason: "no such order".into(),
         };
-        let next = RetryPolicy::default().decide(&verdict, 1, NOW, 0.5);
+        let next = RetryPolicy::default().decide(&verdict, attempts(1, 0), NOW, 0.5);
         assert_eq!(
             next,
             Next::Dead {
@@ -143,27 +162,51 @@ mod tests {
         let policy = RetryPolicy::default();
         let trap = Verdict::Failed(Failure::Trap("unreachable".into()));
         assert!(matches!(
-            policy.decide(&trap, 2, NOW, 0.5),
+            policy.decide(&trap, attempts(2, 2), NOW, 0.5),
             Next::Retry { .. }
         ));
         assert!(matches!(
-            policy.decide(&trap, 3, NOW, 0.5),
+            policy.decide(&trap, attempts(3, 3), NOW, 0.5),
             Next::Dead { .. }
         ));
         assert!(matches!(
-            policy.decide(&retry(None), 9, NOW, 0.5),
+            policy.decide(&retry(None), attempts(9, 0), NOW, 0.5),
             Next::Retry { .. }
         ));
         assert!(matches!(
-            policy.decide(&retry(None), 10, NOW, 0.5),
+            policy.decide(&retry(None), attempts(10, 0), NOW, 0.5),
             Next::Dead { .. }
         ));
     }
 
     #[test]
+    fn retries_that_were_asked_for_are_no_traps() {
+        let wall = Verdict::Failed(Failure::Wall(Duration::from_secs(10)));
+        let asked = (0..4).fold(Attempts::default(), |past, _| past.and(&retry(None)));
+        let now = asked.and(&wall);
+        assert_eq!(now, attempts(5, 1));
+        let decide = |attempts| RetryPolicy::default().decide(&wall, attempts, NOW, 0.5);
+        assert!(matches!(decide(now), Next::Retry { .. }));
+        let Next::Dead { reason } = decide(now.and(&wall).and(&wall)) else {
+            panic!("the third is the last");
+        };
+        assert!(reason.contains("trap or limit 3 of 3"), "{reason}");
+    }
+
+    #[test]
+    fn a_trap_counts_among_the_attempts_in_all() {
+        let trap = Verdict::Failed(Failure::Trap("unreachable".into()));
+        let next = RetryPolicy::default().decide(&trap, attempts(10, 1), NOW, 0.5);
+        let Next::Dead { reason } = next else {
+            panic!("the tenth is the last");
+        };
+        assert!(reason.contains("attempt 10 of 10"), "{reason}");
+    }
+
+    #[test]
     fn a_delay_of_the_handlers_own_is_kept_up_to_the_maximum() {
         let policy = RetryPolicy::default();
-        let due = |delay| match policy.decide(&retry(Some(delay)), 1, NOW, 0.5) {
+        let due = |delay| match policy.decide(&retry(Some(delay)), attempts(1, 0), NOW, 0.5) {
             Next::Retry { due_at, .. } => due_at.until(NOW),
             other => panic!("{other:?}"),
         };

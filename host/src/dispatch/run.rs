@@ -1,20 +1,27 @@
 //! One delivery's attempt, from its start to its stored outcome.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
 use super::lane::Job;
-use super::retry::RetryPolicy;
+use super::pools::Pools;
+use super::retry::{Attempts, RetryPolicy};
+use super::ticket::Ticket;
 use super::{Plugin, Stats};
 use crate::journal::{Effects, Finish, Journal, JournalError, Next};
-use crate::sandbox::{Attempt, Report, Sandbox, Verdict};
+use crate::sandbox::reason::reason;
+use crate::sandbox::{Attempt, Failure, Report, Sandbox, Verdict};
 use crate::types::payload::{Misfit, TypedKind};
-use crate::types::{DeliveryId, Handlers, Payload, PluginKey, UnixMicros};
+use crate::types::{Handlers, Payload, PluginKey, UnixMicros};
 
 /// How long to wait before the pools are asked for room again.
 const NO_ROOM_DELAY: Duration = Duration::from_millis(20);
+
+/// How often a delivery finds no room before the log says so.
+const NO_ROOM_NOTICE: u32 = 50;
 
 /// The longest pause between two tries to store an outcome.
 const MAX_STORE_DELAY: Duration = Duration::from_secs(5);
@@ -25,9 +32,14 @@ pub(super) struct Runner {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) policy: RetryPolicy,
     pub(super) stats: Arc<Stats>,
+    pub(super) pools: Pools,
+    /// Whether deliveries wait for a slot: then one is given back before the
+    /// outcome is stored. Otherwise that would only wake the actor once more.
+    pub(super) slots_wanted: AtomicBool,
 }
 
 /// What the lane does with the delivery now.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Settled {
     /// It has ended; the outcome is stored.
     Ended,
@@ -38,57 +50,67 @@ pub(super) enum Settled {
 }
 
 impl Runner {
-    /// Runs one attempt. `slot_free` is called as soon as the attempt no longer
-    /// holds an instance: storing the outcome needs none.
-    pub(super) async fn run(
+    /// Runs one attempt. Where others wait for its slot, it is free as soon as the
+    /// attempt no longer holds an instance: storing the outcome needs none.
+    pub(super) async fn run(&self, key: &PluginKey, plugin: &Plugin, mut ticket: Ticket) {
+        let finish =
+            match without_attempt(plugin.program.handlers(), &ticket.job.event.event.payload) {
+                Some(next) => Ok(self.close(key, plugin, &ticket.job, next)),
+                None => self.attempt(key, plugin, &mut ticket.job).await,
+            };
+        if self.slots_wanted.load(Ordering::Relaxed) {
+            ticket.free_slot();
+        }
+        let settled = match finish {
+            Ok(finish) => self.store(key, &mut ticket.job, finish).await,
+            Err(due_at) => Settled::PutOff(due_at),
+        };
+        ticket.settle(settled);
+    }
+
+    /// Makes an attempt: its outcome, or when to ask again for room.
+    async fn attempt(
         &self,
         key: &PluginKey,
         plugin: &Plugin,
         job: &mut Job,
-        slot_free: impl FnOnce(),
-    ) -> Settled {
-        if let Some(next) = without_attempt(plugin.program.handlers(), &job.event.event.payload) {
-            slot_free();
-            return self
-                .store(key, job, closed_without_attempt(job.delivery, next))
-                .await;
-        }
+    ) -> Result<Finish, UnixMicros> {
         let started_at = UnixMicros::now();
-        let report = self.attempt(key, plugin, job).await;
-        slot_free();
-        if report.verdict == Verdict::NoRoom {
-            return Settled::PutOff(started_at.after(NO_ROOM_DELAY));
-        }
-
-        let number = job.failed_attempts.saturating_add(1);
-        let next = self
-            .policy
-            .decide(&report.verdict, number, UnixMicros::now(), fastrand::f64());
-        log_outcome(key, plugin, job, &report, &next);
-        self.stats.count(&next);
-        let finish = Finish {
-            delivery: job.delivery,
-            next,
-            started_at,
-            duration: report.duration,
-            cpu: report.cpu,
-            peak_memory: report.peak_memory,
-            effects: Effects::default(),
-        };
-        self.store(key, job, finish).await
-    }
-
-    async fn attempt(&self, key: &PluginKey, plugin: &Plugin, job: &Job) -> Report {
         let attempt = Attempt {
             event: Arc::clone(&job.event.event),
             delivery: job.delivery,
             plugin: key.plugin.clone(),
-            number: job.failed_attempts.saturating_add(1),
+            number: job.attempts.all.saturating_add(1),
             manual: false,
             limits: plugin.limits,
             config: Arc::clone(&plugin.config),
         };
-        self.sandbox.run(&plugin.program, attempt).await
+        let entered = self.pools.enter();
+        let mut report = self.sandbox.run(&plugin.program, attempt).await;
+        let alone = self.pools.leave(&entered);
+        if report.verdict == Verdict::NoRoom {
+            if !alone {
+                notice_no_room(key, job);
+                return Err(started_at.after(NO_ROOM_DELAY));
+            }
+            report.verdict = never_room();
+        }
+        job.no_room = 0;
+
+        let attempts = job.attempts.and(&report.verdict);
+        let now = UnixMicros::now();
+        let random = fastrand::f64();
+        let next = self.policy.decide(&report.verdict, attempts, now, random);
+        log_outcome(key, plugin, job, report.cpu, &next);
+        self.stats.count(&next);
+        Ok(finish(job, next, attempts, started_at, Some(&report)))
+    }
+
+    /// The outcome of a delivery that needs no attempt.
+    fn close(&self, key: &PluginKey, plugin: &Plugin, job: &Job, next: Next) -> Finish {
+        log_outcome(key, plugin, job, Duration::ZERO, &next);
+        self.stats.count_unattempted(&next);
+        finish(job, next, job.attempts, UnixMicros::now(), None)
     }
 
     /// Stores the outcome, however long the store takes to be able to: the
@@ -96,8 +118,11 @@ impl Runner {
     async fn store(&self, key: &PluginKey, job: &mut Job, finish: Finish) -> Settled {
         let mut delay = Duration::from_millis(50);
         loop {
+            // A copy costs an allocation only where there is a reason.
             match self.journal.finish(finish.clone()).await {
-                Ok(()) | Err(JournalError::Superseded) => break,
+                Ok(()) => break,
+                // Dead while it was parked, say: it isn't tried again.
+                Err(JournalError::Superseded) => return Settled::Ended,
                 Err(JournalError::Closed) => return Settled::Abandoned,
                 Err(problem) => {
                     warn!(
@@ -111,12 +136,56 @@ impl Runner {
         }
         match finish.next {
             Next::Retry { due_at, .. } => {
-                job.failed_attempts = job.failed_attempts.saturating_add(1);
+                job.attempts = Attempts {
+                    all: finish.attempts,
+                    traps: finish.traps,
+                };
                 Settled::PutOff(due_at)
             }
             Next::Done | Next::Ignored { .. } | Next::Dead { .. } => Settled::Ended,
         }
     }
+}
+
+fn finish(
+    job: &Job,
+    next: Next,
+    attempts: Attempts,
+    started_at: UnixMicros,
+    report: Option<&Report>,
+) -> Finish {
+    Finish {
+        delivery: job.delivery,
+        next,
+        attempts: attempts.all,
+        traps: attempts.traps,
+        started_at,
+        duration: report.map_or(Duration::ZERO, |report| report.duration),
+        cpu: report.map_or(Duration::ZERO, |report| report.cpu),
+        peak_memory: report.map_or(0, |report| report.peak_memory),
+        effects: Effects::default(),
+    }
+}
+
+/// Says once for a delivery that it waits for the pools and not for its turn.
+fn notice_no_room(key: &PluginKey, job: &mut Job) {
+    job.no_room = job.no_room.saturating_add(1);
+    if job.no_room == NO_ROOM_NOTICE {
+        warn!(
+            endpoint = %key.endpoint, plugin = %key.plugin, delivery = %job.delivery,
+            "found no room in the pools {NO_ROOM_NOTICE} times and goes on trying: the plugins that \
+             run need more instances than `limits.total` provides for; raise it"
+        );
+    }
+}
+
+/// The failure of an attempt that had all pools to itself and no room in them.
+fn never_room() -> Verdict {
+    Verdict::Failed(Failure::Other(
+        "the component needs more instances, memories or tables than the pools have in all: \
+         raise `limits.total`"
+            .into(),
+    ))
 }
 
 /// How a delivery ends that this version of the plugin has no handler for;
@@ -143,25 +212,13 @@ fn handles(handlers: Handlers, kind: TypedKind) -> bool {
 }
 
 fn misfit_reason(misfit: &Misfit) -> String {
-    format!(
+    reason(&format!(
         "the event doesn't fit its record: {}: {}",
         misfit.path, misfit.message
-    )
+    ))
 }
 
-fn closed_without_attempt(delivery: DeliveryId, next: Next) -> Finish {
-    Finish {
-        delivery,
-        next,
-        started_at: UnixMicros::now(),
-        duration: Duration::ZERO,
-        cpu: Duration::ZERO,
-        peak_memory: 0,
-        effects: Effects::default(),
-    }
-}
-
-fn log_outcome(key: &PluginKey, plugin: &Plugin, job: &Job, report: &Report, next: &Next) {
+fn log_outcome(key: &PluginKey, plugin: &Plugin, job: &Job, cpu: Duration, next: &Next) {
     macro_rules! outcome {
         ($level:ident, $($message:tt)+) => {
             $level!(
@@ -170,8 +227,8 @@ fn log_outcome(key: &PluginKey, plugin: &Plugin, job: &Job, report: &Report, nex
                 version = %plugin.version,
                 event = %job.event.event.id,
                 delivery = %job.delivery,
-                attempt = job.failed_attempts.saturating_add(1),
-                cpu_us = u64::try_from(report.cpu.as_micros()).unwrap_or(u64::MAX),
+                attempt = job.attempts.all.saturating_add(1),
+                cpu_us = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX),
                 $($message)+
             )
         };

@@ -24,6 +24,14 @@ pub struct Totals {
 }
 
 impl Stats {
+    /// Counts a delivery that ended without an attempt.
+    pub(super) fn count_unattempted(&self, next: &Next) {
+        if matches!(next, Next::Dead { .. }) {
+            self.dead.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts an attempt.
     pub(super) fn count(&self, next: &Next) {
         let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
         match next {

@@ -9,7 +9,8 @@ const NICENESS: i32 = 5;
 
 /// A runtime of its own for handlers.
 pub(super) struct HandlerThreads {
-    runtime: Runtime,
+    runtime: Option<Runtime>,
+    handle: Handle,
 }
 
 impl HandlerThreads {
@@ -20,16 +21,25 @@ impl HandlerThreads {
             .enable_time()
             .on_thread_start(lower_priority)
             .build()?;
-        Ok(Self { runtime })
+        let handle = runtime.handle().clone();
+        Ok(Self {
+            runtime: Some(runtime),
+            handle,
+        })
     }
 
     pub(super) fn handle(&self) -> Handle {
-        self.runtime.handle().clone()
+        self.handle.clone()
     }
+}
 
-    /// Ends the threads without waiting for them.
-    pub(super) fn stop(self) {
-        self.runtime.shutdown_background();
+/// Ends the threads without waiting for them: the owner runs on one of them, and
+/// may be panicking.
+impl Drop for HandlerThreads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -69,7 +69,7 @@ impl Journal for Memory {
         _: PluginKey,
         _: DeliveryId,
         _: usize,
-    ) -> Result<Vec<Pending>, JournalError> {
+    ) -> Result<PendingPage, JournalError> {
         Err(JournalError::Closed)
     }
     async fn event(&self, _: EventId) -> Result<Option<StoredEvent>, JournalError> {

@@ -49,7 +49,7 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// A delivery that has been finished by someone else in the meantime is left
     /// as it is: the call returns [`JournalError::Superseded`] and none of the
-    /// effects are kept.
+    /// effects are kept. A [`Next::Retry`] that is stored already counts once.
     ///
     /// # Errors
     /// As for [`Journal::append`], and [`JournalError::Superseded`].
@@ -77,7 +77,8 @@ pub trait Journal: Send + Sync + 'static {
     async fn installed(&self) -> Result<Vec<Installed>, JournalError>;
 
     /// A plugin's pending deliveries with ids above `after`, in the order of
-    /// their ids, at most `limit`.
+    /// their ids: at most `limit`, and no more than [`PAGE_BYTES`] of bodies, but
+    /// at least one if there is one.
     ///
     /// # Errors
     /// [`JournalError::Read`] or [`JournalError::Closed`].
@@ -86,7 +87,7 @@ pub trait Journal: Send + Sync + 'static {
         plugin: PluginKey,
         after: DeliveryId,
         limit: usize,
-    ) -> Result<Vec<Pending>, JournalError>;
+    ) -> Result<PendingPage, JournalError>;
 
     /// An event by its public id.
     ///
@@ -209,6 +210,18 @@ pub struct Routed {
     pub event: StoredEvent,
 }
 
+/// Where a page of pending deliveries ends, in bytes of bodies.
+pub const PAGE_BYTES: usize = 8 << 20;
+
+/// Some of a plugin's pending deliveries.
+#[derive(Clone, Debug, Default)]
+pub struct PendingPage {
+    /// In the order of their ids.
+    pub deliveries: Vec<Pending>,
+    /// Whether there may be more after them.
+    pub more: bool,
+}
+
 /// A delivery that waits for an attempt, as read from the store.
 #[derive(Clone, Debug)]
 pub struct Pending {
@@ -218,6 +231,8 @@ pub struct Pending {
     pub event: StoredEvent,
     /// How many attempts have failed.
     pub failed_attempts: u32,
+    /// How many of them trapped or hit a limit.
+    pub traps: u32,
     /// Not to be tried before this moment.
     pub due_at: Option<UnixMicros>,
 }
@@ -229,6 +244,10 @@ pub struct Finish {
     pub delivery: DeliveryId,
     /// What happens to it next.
     pub next: Next,
+    /// How many attempts there have been, this one included.
+    pub attempts: u32,
+    /// How many of them trapped or hit a limit.
+    pub traps: u32,
     /// When the attempt started.
     pub started_at: UnixMicros,
     /// How long it took.
@@ -263,6 +282,19 @@ pub enum Next {
         /// Why.
         reason: String,
     },
+}
+
+impl Next {
+    /// Why it failed, is ignored or is dead.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Done => None,
+            Self::Ignored { reason } | Self::Retry { reason, .. } | Self::Dead { reason } => {
+                Some(reason)
+            }
+        }
+    }
 }
 
 /// What a handler changed, kept in the commit of its outcome or not at all.

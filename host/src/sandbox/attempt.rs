@@ -1,6 +1,7 @@
 //! One attempt: a fresh instance, one call, a report.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,16 +9,22 @@ use wasmtime::component::Linker;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::adapters::{self, Program};
+use super::caught::caught;
 use super::cpu::{CpuClock, Metered};
 use super::engine::{self, EngineLimits};
 use super::host::wasi;
 use super::limits::{AttemptLimits, MemoryGuard};
 use super::load::{self, LoadError};
 use super::log::{AttemptLog, Line, Source};
+use super::reason;
 use super::state::State;
 use super::verdict::{self, Failure, Verdict};
 use crate::types::event::Event;
 use crate::types::{DeliveryId, PluginName};
+
+/// The most bytes that a handler can hand over in one call of the host, or in its
+/// answer: what the host copies isn't counted as the handler's memory.
+const MAX_HANDED_OVER: usize = 16 << 20;
 
 /// Loads programs and runs attempts.
 pub struct Sandbox {
@@ -129,17 +136,22 @@ impl Sandbox {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_epoch_deadline(1);
+        store.set_hostcall_fuel(MAX_HANDED_OVER);
         let watch = Arc::clone(&clock);
         store.epoch_deadline_callback(move |_| {
             watch.check()?;
             Ok(UpdateDeadline::Yield(1))
         });
 
-        let call = Metered::new(Arc::clone(&clock), program.call(&mut store, &attempt));
-        let verdict = match tokio::time::timeout(attempt.limits.wall, call).await {
-            Ok(Ok(verdict)) => verdict,
-            Ok(Err(error)) => verdict::of_error(&error),
-            Err(_elapsed) => Verdict::Failed(Failure::Wall(attempt.limits.wall)),
+        let verdict = {
+            let call = pin!(program.call(&mut store, &attempt));
+            let call = Metered::new(&clock, call);
+            match caught(tokio::time::timeout(attempt.limits.wall, call)).await {
+                Ok(Ok(Ok(verdict))) => verdict,
+                Ok(Ok(Err(error))) => verdict::of_error(&error),
+                Ok(Err(_elapsed)) => Verdict::Failed(Failure::Wall(attempt.limits.wall)),
+                Err(panic) => Verdict::Failed(Failure::Other(format!("the host failed: {panic}"))),
+            }
         };
         let peak_memory = store.data().memory.peak();
         // The last lines of stdout come when the streams are dropped.
@@ -150,7 +162,7 @@ impl Sandbox {
             .unwrap_or_else(PoisonError::into_inner)
             .take_lines();
         Report {
-            verdict,
+            verdict: reason::tidy(verdict),
             duration: started.elapsed(),
             cpu: clock.used(),
             peak_memory,

@@ -87,22 +87,19 @@ fn thread_clock() -> u64 {
 
 /// A future whose polls a [`CpuClock`] measures.
 #[derive(Debug)]
-pub struct Metered<F> {
-    clock: Arc<CpuClock>,
-    future: Pin<Box<F>>,
+pub struct Metered<'a, F> {
+    clock: &'a CpuClock,
+    future: Pin<&'a mut F>,
 }
 
-impl<F: Future> Metered<F> {
+impl<'a, F: Future> Metered<'a, F> {
     /// Measures `future` with `clock`.
-    pub fn new(clock: Arc<CpuClock>, future: F) -> Self {
-        Self {
-            clock,
-            future: Box::pin(future),
-        }
+    pub fn new(clock: &'a CpuClock, future: Pin<&'a mut F>) -> Self {
+        Self { clock, future }
     }
 }
 
-impl<F: Future> Future for Metered<F> {
+impl<F: Future> Future for Metered<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
@@ -115,19 +112,22 @@ impl<F: Future> Future for Metered<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[test]
     fn a_spinning_poll_is_over_the_limit_before_it_ends() {
         let clock = CpuClock::new(Duration::from_millis(2));
         let spinner = Arc::clone(&clock);
-        let mut spin = Metered::new(Arc::clone(&clock), async move {
+        let spinning = pin!(async move {
             loop {
                 if let Err(exceeded) = spinner.check() {
                     return exceeded;
                 }
             }
         });
+        let mut spin = Metered::new(&clock, spinning);
         let mut context = Context::from_waker(std::task::Waker::noop());
 
         let Poll::Ready(exceeded) = Pin::new(&mut spin).poll(&mut context) else {

@@ -78,6 +78,12 @@ pub fn runner(limits: EngineLimits) -> wasmtime::Result<Engine> {
     Ok(engine)
 }
 
+/// What one component may have: with these in the pools, each runs at least when
+/// no other does.
+const MAX_INSTANCES: u32 = 60;
+const MAX_MEMORIES: u32 = 4;
+const MAX_TABLES: u32 = 8;
+
 /// Pools for `limits.attempts` attempts at once. The counts for one component
 /// fit what every supported language's toolchain produces (measured); slots cost
 /// address space until they are used.
@@ -85,17 +91,17 @@ fn pools(limits: EngineLimits) -> PoolingAllocationConfig {
     let attempts = limits.attempts.max(1);
     let mut pools = PoolingAllocationConfig::new();
     pools
-        .max_core_instances_per_component(60)
-        .max_memories_per_component(4)
-        .max_tables_per_component(8)
+        .max_core_instances_per_component(MAX_INSTANCES)
+        .max_memories_per_component(MAX_MEMORIES)
+        .max_tables_per_component(MAX_TABLES)
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
         .table_elements(100_000)
         .max_memory_size(usize::try_from(limits.max_memory).unwrap_or(usize::MAX))
         .total_component_instances(attempts)
-        .total_core_instances(attempts.saturating_mul(16))
-        .total_memories(attempts.saturating_mul(2))
-        .total_tables(attempts.saturating_mul(4))
+        .total_core_instances(attempts.saturating_mul(16).max(MAX_INSTANCES))
+        .total_memories(attempts.saturating_mul(2).max(MAX_MEMORIES))
+        .total_tables(attempts.saturating_mul(4).max(MAX_TABLES))
         .total_stacks(attempts)
         // What an attempt has written to is set back in place, up to this much:
         // far cheaper than giving pages back and faulting them in again, which

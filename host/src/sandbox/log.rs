@@ -136,7 +136,7 @@ impl AttemptLog {
 
 /// The text with control characters escaped: a handler can neither fake a second
 /// log line nor speak to the operator's terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     if !text.contains(is_unprintable) {
         return text.to_owned();
     }

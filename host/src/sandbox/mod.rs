@@ -14,9 +14,12 @@
 //! | CPU time | [`cpu::CpuClock`], at each tick of the epoch |
 //! | wall clock | a timer around the whole attempt |
 //! | log | [`log::AttemptLog`], at each line |
+//! | reason | [`reason::reason`], when the attempt has ended |
+//! | bytes and handles given to the host | wasmtime, at each call |
 
 pub mod adapters;
 pub mod attempt;
+mod caught;
 pub mod compile;
 pub mod cpu;
 pub mod engine;
@@ -24,6 +27,7 @@ mod host;
 pub mod limits;
 mod load;
 pub mod log;
+pub mod reason;
 mod state;
 pub mod verdict;
 

@@ -10,6 +10,10 @@ use super::host::wasi;
 use super::limits::MemoryGuard;
 use super::log::{AttemptLog, Level};
 
+/// How many WASI handles a component may hold: an attempt has no files or
+/// sockets, so a few streams, pollables and errors are all it needs.
+const MAX_HANDLES: usize = 1024;
+
 /// The log is shared with the streams that WASI hands out.
 pub(super) type SharedLog = Arc<Mutex<AttemptLog>>;
 
@@ -46,9 +50,11 @@ impl State {
         needs_wasi: bool,
     ) -> Self {
         let wasi = needs_wasi.then(|| {
+            let mut table = ResourceTable::new();
+            table.set_max_capacity(MAX_HANDLES);
             Box::new(Wasi {
                 ctx: wasi::context(&log),
-                table: ResourceTable::new(),
+                table,
             })
         });
         Self {
@@ -73,5 +79,27 @@ impl WasiView for State {
             ctx: &mut wasi.ctx,
             table: &mut wasi.table,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::log::Source;
+    use crate::types::{DeliveryId, EndpointName, EventId, PluginName};
+
+    #[test]
+    fn a_component_holds_no_more_handles_than_it_may() {
+        let source = Source {
+            endpoint: EndpointName::default_endpoint(),
+            plugin: PluginName::new("test").expect("a good name"),
+            event: EventId::generate(),
+            delivery: DeliveryId(1),
+        };
+        let log = Arc::new(Mutex::new(AttemptLog::new(source, 1000)));
+        let mut state = State::new(MemoryGuard::new(0), Arc::default(), log, true);
+        let table = state.ctx().table;
+        let pushed = (0..=MAX_HANDLES).map(|number| table.push(number));
+        assert_eq!(pushed.filter(Result::is_ok).count(), MAX_HANDLES);
     }
 }

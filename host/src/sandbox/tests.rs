@@ -160,3 +160,74 @@ async fn more_attempts_than_the_pools_hold_get_no_room_and_harm_nobody() {
         .filter(|report| report.verdict == Verdict::NoRoom);
     assert_eq!(no_room.count(), 8);
 }
+
+/// A handler that rejects with `length` bytes, all of them newlines.
+fn rejects(length: u32) -> Vec<u8> {
+    // The result: err, reject, and the text's pointer and length.
+    let body = format!(
+        "(drop (memory.grow (i32.const 400)))
+        (memory.fill (i32.const 131072) (i32.const 10) (i32.const {length}))
+        (i32.store (i32.const 16) (i32.const 1))
+        (i32.store (i32.const 24) (i32.const 1))
+        (i32.store (i32.const 32) (i32.const 131072))
+        (i32.store (i32.const 36) (i32.const {length}))
+        (i32.const 16)"
+    );
+    wat::plugin(World::ChatPush, "", &body)
+}
+
+#[tokio::test]
+async fn a_handlers_reason_is_cut_and_cant_fake_a_log_line() {
+    let report = run(&rejects(1 << 20), AttemptLimits::default()).await;
+    let Verdict::Reject { reason } = report.verdict else {
+        panic!("{:?}", report.verdict);
+    };
+    assert!(reason.len() < 3 << 10, "{} bytes", reason.len());
+    assert!(reason.starts_with("\\u{a}\\u{a}"), "{reason}");
+    assert!(reason.ends_with("(cut: 1048576 bytes in all)"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_handler_cant_hand_over_more_than_the_host_takes() {
+    let length = 20 << 20;
+    let logs = format!(
+        "(drop (memory.grow (i32.const 400)))
+        (memory.fill (i32.const 131072) (i32.const 65) (i32.const {length}))
+        (call $log (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 131072) (i32.const {length}))
+        (i32.const 16)"
+    );
+    for component in [wat::plugin(World::ChatPush, "", &logs), rejects(length)] {
+        let Failure::Other(why) = failure(run(&component, AttemptLimits::default()).await) else {
+            panic!("another failure");
+        };
+        assert!(why.contains("too much data"), "{why}");
+    }
+}
+
+/// One component may need more of a pool than the share of one attempt.
+#[tokio::test]
+async fn a_component_of_many_instances_runs_where_one_attempt_may() {
+    let engine = super::engine::runner(EngineLimits {
+        attempts: 1,
+        ..EngineLimits::default()
+    })
+    .expect("the engine starts");
+    let parts = |module: &str, count: usize| {
+        let instances = "(core instance (instantiate $m))".repeat(count);
+        ::wat::parse_str(format!("(component (core module $m {module}) {instances})"))
+            .expect("good WebAssembly text")
+    };
+    for bytes in [
+        parts("", 60),
+        parts("(memory 1)", 4),
+        parts("(table 1 funcref)", 8),
+    ] {
+        let component =
+            wasmtime::component::Component::new(&engine, bytes).expect("a good component");
+        let mut store = wasmtime::Store::new(&engine, ());
+        wasmtime::component::Linker::new(&engine)
+            .instantiate_async(&mut store, &component)
+            .await
+            .expect("there is room for one");
+    }
+}

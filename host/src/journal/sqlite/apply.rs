@@ -37,6 +37,7 @@ impl Op {
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Append(new) => new.event.body.len() + 256,
+            Self::Finish(finish) => finish.next.reason().map_or(0, str::len) + 256,
             Self::Clean(_) => 64 * 1024,
             _ => 256,
         }
@@ -137,8 +138,8 @@ impl State {
                 },
             });
             conn.prepare_cached(
-                "INSERT INTO delivery (id, event, plugin, state, attempts)
-                 VALUES (?1, ?2, ?3, 0, 0)",
+                "INSERT INTO delivery (id, event, plugin, state, attempts, traps)
+                 VALUES (?1, ?2, ?3, 0, 0, 0)",
             )?
             .execute(params![
                 first + count(routed.len() - before - 1),
@@ -202,32 +203,35 @@ impl State {
         stored(conn, id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
     }
 
-    /// Returns whether the delivery was still pending.
+    /// Returns whether the delivery was still pending. A retry leaves it so:
+    /// storing the same attempt's outcome again changes nothing then.
     fn finish(&mut self, conn: &Connection, finish: &Finish) -> Result<bool, rusqlite::Error> {
-        let (state, attempts, due_at, reason) = match &finish.next {
-            Next::Done => (DeliveryState::Done, 1, None, None),
-            Next::Ignored { reason } => (DeliveryState::Ignored, 0, None, Some(reason)),
-            Next::Retry { due_at, reason } => {
-                (DeliveryState::Pending, 1, Some(due_at.0), Some(reason))
-            }
-            Next::Dead { reason } => (DeliveryState::Dead, 1, None, Some(reason)),
+        let (state, due_at) = match &finish.next {
+            Next::Done => (DeliveryState::Done, None),
+            Next::Ignored { .. } => (DeliveryState::Ignored, None),
+            Next::Retry { due_at, .. } => (DeliveryState::Pending, Some(due_at.0)),
+            Next::Dead { .. } => (DeliveryState::Dead, None),
         };
+        if state == DeliveryState::Pending && has_attempt(conn, finish)? {
+            return Ok(true);
+        }
         let changed = conn
             .prepare_cached(
-                "UPDATE delivery SET state = ?2, attempts = attempts + ?3, due_at = ?4,
-                   started_at = ?5, duration_us = ?6, cpu_us = ?7, peak_memory = ?8, reason = ?9
+                "UPDATE delivery SET state = ?2, attempts = ?3, due_at = ?4, started_at = ?5,
+                   duration_us = ?6, cpu_us = ?7, peak_memory = ?8, reason = ?9, traps = ?10
                  WHERE id = ?1 AND state = 0",
             )?
             .execute(params![
                 finish.delivery.0,
                 state_code(state),
-                attempts,
+                finish.attempts,
                 due_at,
                 finish.started_at.0,
                 micros(finish.duration),
                 micros(finish.cpu),
                 i64::try_from(finish.peak_memory).unwrap_or(i64::MAX),
-                reason
+                finish.next.reason(),
+                finish.traps
             ])?;
         if changed == 0 {
             return Ok(false);
@@ -243,6 +247,12 @@ impl State {
         }
         Ok(true)
     }
+}
+
+/// Whether the pending delivery has this attempt, or a later one, already.
+fn has_attempt(conn: &Connection, finish: &Finish) -> Result<bool, rusqlite::Error> {
+    conn.prepare_cached("SELECT 1 FROM delivery WHERE id = ?1 AND state = 0 AND attempts >= ?2")?
+        .exists(params![finish.delivery.0, finish.attempts])
 }
 
 /// Adds to a counter; the sum stops at the ends of the range.
@@ -278,4 +288,28 @@ fn count(n: usize) -> i64 {
 
 fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Effects;
+
+    #[test]
+    fn an_outcome_weighs_as_much_as_its_reason() {
+        let finish = Finish {
+            delivery: DeliveryId(1),
+            next: Next::Dead {
+                reason: "x".repeat(2000),
+            },
+            attempts: 1,
+            traps: 0,
+            started_at: UnixMicros(0),
+            duration: Duration::ZERO,
+            cpu: Duration::ZERO,
+            peak_memory: 0,
+            effects: Effects::default(),
+        };
+        assert!(Op::Finish(Box::new(finish)).weight() > 2000);
+    }
 }

@@ -45,7 +45,7 @@ use self::reader::Reader;
 use self::writer::{Request, Writer};
 use super::{
     Appended, Counter, Counts, DeliveryFilter, DeliveryRecord, Feed, Finish, Installed, Journal,
-    JournalError, JournalOptions, NewEvent, Pending, PluginKey,
+    JournalError, JournalOptions, NewEvent, PendingPage, PluginKey,
 };
 use crate::types::{DeliveryId, EventId, StoredEvent, UnixMicros};
 
@@ -235,7 +235,7 @@ impl Journal for SqliteJournal {
         plugin: PluginKey,
         after: DeliveryId,
         limit: usize,
-    ) -> Result<Vec<Pending>, JournalError> {
+    ) -> Result<PendingPage, JournalError> {
         self.reader
             .ask(move |conn| query::pending(conn, &plugin, after, limit))
             .await

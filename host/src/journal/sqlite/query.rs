@@ -5,7 +5,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::route::{name_of, plugin_row};
 use super::rows::{EVENT_COLUMNS, event_at, event_id};
 use super::totals::{state_code, state_of};
-use crate::journal::{Counter, DeliveryFilter, DeliveryRecord, DeliveryState, Pending};
+use crate::journal::{
+    Counter, DeliveryFilter, DeliveryRecord, DeliveryState, PAGE_BYTES, Pending, PendingPage,
+};
 use crate::types::{DeliveryId, EventId, PluginKey, StoredEvent, UnixMicros};
 
 /// Deliveries looked at in one statement where no index leads to the wanted ones.
@@ -17,24 +19,36 @@ pub(super) fn pending(
     plugin: &PluginKey,
     after: DeliveryId,
     limit: usize,
-) -> Result<Vec<Pending>, rusqlite::Error> {
+) -> Result<PendingPage, rusqlite::Error> {
+    let mut page = PendingPage::default();
     let Some(plugin) = plugin_row(conn, plugin)? else {
-        return Ok(Vec::new());
+        return Ok(page);
     };
-    conn.prepare_cached(&format!(
-        "SELECT d.id, d.attempts, d.due_at, {EVENT_COLUMNS}
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT d.id, d.attempts, d.traps, d.due_at, {EVENT_COLUMNS}
          FROM delivery d JOIN event e ON e.seq = d.event JOIN endpoint n ON n.id = e.endpoint
          WHERE d.plugin = ?1 AND d.state = 0 AND d.id > ?2 ORDER BY d.id LIMIT ?3"
-    ))?
-    .query_map(params![plugin, after.0, rows(limit)], |row| {
+    ))?;
+    let found = statement.query_map(params![plugin, after.0, rows(limit)], |row| {
         Ok(Pending {
             delivery: DeliveryId(row.get(0)?),
             failed_attempts: row.get(1)?,
-            due_at: row.get::<_, Option<i64>>(2)?.map(UnixMicros),
-            event: event_at(row, 3)?,
+            traps: row.get(2)?,
+            due_at: row.get::<_, Option<i64>>(3)?.map(UnixMicros),
+            event: event_at(row, 4)?,
         })
-    })?
-    .collect()
+    })?;
+    let mut bytes = 0;
+    for pending in found {
+        let pending = pending?;
+        bytes += pending.event.event.body.len();
+        page.deliveries.push(pending);
+        page.more = bytes >= PAGE_BYTES || page.deliveries.len() >= limit;
+        if page.more {
+            break;
+        }
+    }
+    Ok(page)
 }
 
 /// See [`Journal::event`](crate::journal::Journal::event).

@@ -40,6 +40,7 @@ CREATE TABLE delivery (
   plugin      INTEGER NOT NULL REFERENCES plugin(id),
   state       INTEGER NOT NULL,         -- 0 pending, 1 done, 2 ignored, 3 dead
   attempts    INTEGER NOT NULL,
+  traps       INTEGER NOT NULL,         -- of the attempts, those that trapped or hit a limit
   due_at      INTEGER,
   started_at  INTEGER,                  -- of the latest attempt, like the rest
   duration_us INTEGER,

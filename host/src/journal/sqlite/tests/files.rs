@@ -48,7 +48,8 @@ async fn everything_is_there_after_a_restart() {
     let page = journal
         .pending(plugin("a"), DeliveryId(0), 10)
         .await
-        .expect("read");
+        .expect("read")
+        .deliveries;
     assert_eq!(page.len(), 1);
     let found = &page[0].event.event;
     assert_eq!(found.body, event.event.body, "byte for byte");

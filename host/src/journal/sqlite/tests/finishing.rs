@@ -50,7 +50,8 @@ async fn an_outcome_counts_once() {
     let page = journal
         .pending(plugin("a"), DeliveryId(0), 10)
         .await
-        .expect("read");
+        .expect("read")
+        .deliveries;
     assert_eq!(page.len(), 1);
     assert_ne!(page[0].delivery, first);
     journal.close().await;
@@ -87,24 +88,58 @@ async fn a_retry_stays_pending_and_knows_its_past() {
     let bench = Bench::new();
     let journal = journal_with(&bench, 1).await;
     let delivery = bench.routed()[0].delivery;
-    for seconds in [1, 2] {
+    for attempts in [1, 2] {
         let next = Next::Retry {
-            due_at: later(seconds),
+            due_at: later(attempts.into()),
             reason: "not now".into(),
         };
-        journal
-            .finish(outcome(delivery, next))
-            .await
-            .expect("finished");
+        let finish = Finish {
+            attempts,
+            traps: attempts - 1,
+            ..outcome(delivery, next)
+        };
+        journal.finish(finish).await.expect("finished");
     }
     journal.close().await;
     let journal = bench.open();
     let page = journal
         .pending(plugin("a"), DeliveryId(0), 10)
         .await
-        .expect("read");
+        .expect("read")
+        .deliveries;
     assert_eq!(page[0].failed_attempts, 2);
+    assert_eq!(page[0].traps, 1);
     assert_eq!(page[0].due_at, Some(later(2)));
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn a_retry_that_is_stored_twice_counts_once() {
+    let bench = Bench::new();
+    let journal = journal_with(&bench, 1).await;
+    let delivery = bench.routed()[0].delivery;
+    let retry = |seconds| {
+        let due_at = later(seconds);
+        let reason = "not now".into();
+        outcome(delivery, Next::Retry { due_at, reason })
+    };
+    journal.finish(retry(1)).await.expect("finished");
+    // What dispatch does when the disk did not confirm the first.
+    journal.finish(retry(1)).await.expect("stored already");
+    // A repetition that comes late changes nothing either.
+    let second = Finish {
+        attempts: 2,
+        ..retry(2)
+    };
+    journal.finish(second).await.expect("finished");
+    journal.finish(retry(1)).await.expect("stored already");
+    let page = journal
+        .pending(plugin("a"), DeliveryId(0), 10)
+        .await
+        .expect("read");
+    assert_eq!(page.deliveries[0].failed_attempts, 2);
+    assert_eq!(page.deliveries[0].due_at, Some(later(2)));
+    assert_eq!(journal.counts().await.expect("read").pending, 1);
     journal.close().await;
 }
 
@@ -126,7 +161,12 @@ async fn states_are_listed_and_counted() {
         },
     ];
     for (id, next) in ids.iter().zip(ends) {
-        journal.finish(outcome(*id, next)).await.expect("finished");
+        let attempts = u32::from(!matches!(next, Next::Ignored { .. }));
+        let finish = Finish {
+            attempts,
+            ..outcome(*id, next)
+        };
+        journal.finish(finish).await.expect("finished");
     }
     let counts = journal.counts().await.expect("read");
     assert_eq!(

@@ -128,6 +128,8 @@ fn outcome(delivery: DeliveryId, next: Next) -> Finish {
     Finish {
         delivery,
         next,
+        attempts: 1,
+        traps: 0,
         started_at: NOW,
         duration: Duration::from_millis(3),
         cpu: Duration::from_millis(1),

@@ -1,7 +1,7 @@
 //! Routed when stored (guarantee 3).
 
 use super::*;
-use crate::journal::DeliveryFilter;
+use crate::journal::{DeliveryFilter, PAGE_BYTES};
 use crate::types::Handlers;
 
 #[tokio::test]
@@ -26,7 +26,8 @@ async fn deliveries_are_made_with_the_event_and_announced_in_order() {
     let page = journal
         .pending(plugin("a"), DeliveryId(0), 1000)
         .await
-        .expect("read");
+        .expect("read")
+        .deliveries;
     let of_a: Vec<_> = routed
         .iter()
         .filter(|one| one.plugin == plugin("a"))
@@ -39,7 +40,8 @@ async fn deliveries_are_made_with_the_event_and_announced_in_order() {
     let rest = journal
         .pending(plugin("a"), page[9].delivery, 20)
         .await
-        .expect("read");
+        .expect("read")
+        .deliveries;
     assert_eq!(rest[0].delivery, page[10].delivery);
     assert_eq!(rest.len(), 20);
     journal.close().await;
@@ -98,7 +100,8 @@ async fn a_removed_plugin_gets_no_more_and_finds_its_own_when_it_comes_back() {
     let page = journal
         .pending(plugin("a"), DeliveryId(0), 10)
         .await
-        .expect("read");
+        .expect("read")
+        .deliveries;
     assert_eq!(page.len(), 1);
     assert_eq!(&page[0].event.event.body[..], b"1");
     journal.close().await;
@@ -127,5 +130,27 @@ async fn endpoints_dont_see_each_other() {
             .expect("read")
             .is_empty()
     );
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn a_page_ends_at_its_rows_or_bytes_and_says_whether_there_is_more() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.install(everything("a")).await.expect("installed");
+    let large = PAGE_BYTES / 2;
+    for n in 0..5 {
+        store(&journal, at(&format!("{n}{}", " ".repeat(large)), NOW)).await;
+    }
+    let page = async |after, limit| {
+        let page = journal.pending(plugin("a"), after, limit).await;
+        page.expect("read")
+    };
+    let first = page(DeliveryId(0), 100).await;
+    assert_eq!((first.deliveries.len(), first.more), (2, true));
+    let one = page(DeliveryId(0), 1).await;
+    assert_eq!((one.deliveries.len(), one.more), (1, true));
+    let last = page(bench.routed()[3].delivery, 100).await;
+    assert_eq!((last.deliveries.len(), last.more), (1, false));
     journal.close().await;
 }

@@ -1,0 +1,187 @@
+//! What the rest of the host talks to.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::actor::Actor;
+use super::backlog::Backlog;
+use super::lane::Job;
+use super::pools::Pools;
+use super::retry::RetryPolicy;
+use super::run::{Runner, Settled};
+use super::threads::HandlerThreads;
+use super::{Limits, Plugin, Stats};
+use crate::journal::{Feed, FeedItem, Journal, PendingPage, Routed};
+use crate::sandbox::Sandbox;
+use crate::types::PluginKey;
+
+/// Names a lane; never used again after it is gone.
+pub(super) type LaneId = u64;
+
+/// What changes a lane.
+pub(super) enum Message {
+    Committed(Vec<Routed>),
+    Reread,
+    Swap(PluginKey, Arc<Plugin>, oneshot::Sender<()>),
+    Remove(PluginKey, oneshot::Sender<()>),
+    Page(LaneId, Option<PendingPage>),
+    /// An attempt holds no instance any more, and this memory limit.
+    SlotFree(LaneId, u64),
+    /// With the memory limit if the slot wasn't free before.
+    Settled(LaneId, Job, Settled, Option<u64>),
+    Stop(oneshot::Sender<usize>),
+}
+
+/// Dispatch's handle: what the journal and the plugins folder talk to.
+#[derive(Clone)]
+pub struct Dispatcher {
+    messages: mpsc::UnboundedSender<Message>,
+    stats: Arc<Stats>,
+}
+
+/// The receiving end, made before the journal is opened, since the journal
+/// needs the [`Feed`].
+pub struct Inbox {
+    messages: mpsc::UnboundedReceiver<Message>,
+    sender: mpsc::UnboundedSender<Message>,
+    backlog: Arc<Backlog>,
+    stats: Arc<Stats>,
+}
+
+impl Dispatcher {
+    /// Makes the handle and the inbox that [`Inbox::start`] runs.
+    #[must_use]
+    pub fn new() -> (Self, Inbox) {
+        let (sender, messages) = mpsc::unbounded_channel();
+        let stats = Arc::new(Stats::default());
+        let dispatcher = Self {
+            messages: sender.clone(),
+            stats: Arc::clone(&stats),
+        };
+        let inbox = Inbox {
+            messages,
+            sender,
+            backlog: Arc::default(),
+            stats,
+        };
+        (dispatcher, inbox)
+    }
+
+    /// From now on `plugin` runs the deliveries of `key`; returns when no
+    /// attempt can start on an earlier version any more.
+    pub async fn swap(&self, key: PluginKey, plugin: Arc<Plugin>) {
+        let (done, wait) = oneshot::channel();
+        self.send(Message::Swap(key, plugin, done));
+        // An error means that dispatch has stopped: nothing starts then.
+        let _ = wait.await;
+    }
+
+    /// No attempt starts for `key` from now on; its deliveries wait in the store.
+    pub async fn remove(&self, key: PluginKey) {
+        let (done, wait) = oneshot::channel();
+        self.send(Message::Remove(key, done));
+        let _ = wait.await;
+    }
+
+    /// Starts nothing more and waits for running attempts, at most
+    /// [`Limits::drain`]. Returns how many had to be abandoned: they run again
+    /// after the next start.
+    pub async fn stop(&self) -> usize {
+        let (done, wait) = oneshot::channel();
+        self.send(Message::Stop(done));
+        wait.await.unwrap_or(0)
+    }
+
+    /// Waits until dispatch has ended: after [`Dispatcher::stop`], or because it
+    /// failed. Without a stop the host is to end with a failure then, since no
+    /// delivery is handled any more.
+    pub async fn ended(&self) {
+        self.messages.closed().await;
+    }
+
+    /// What has been handled since the start.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    fn send(&self, message: Message) {
+        // Fails only after the task has ended, when there is nothing to tell it.
+        let _ = self.messages.send(message);
+    }
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatcher").finish_non_exhaustive()
+    }
+}
+
+impl Inbox {
+    /// What the journal calls with each commit's deliveries.
+    #[must_use]
+    pub fn feed(&self) -> Feed {
+        let sender = self.sender.clone();
+        let backlog = Arc::clone(&self.backlog);
+        Arc::new(move |item| {
+            let message = match item {
+                FeedItem::Routed(routed) if backlog.admit(&routed) => Message::Committed(routed),
+                // It takes the same way as deliveries, so none that were committed
+                // after a gap can come in before the lanes know of the gap. One
+                // such message in the channel is enough: what goes missing before
+                // it is handled is in the store when it is.
+                FeedItem::Routed(_) | FeedItem::Reread if backlog.open_gap() => Message::Reread,
+                FeedItem::Routed(_) | FeedItem::Reread => return,
+            };
+            let _ = sender.send(message);
+        })
+    }
+
+    /// Starts the task and the handlers' threads.
+    ///
+    /// # Errors
+    /// When the system has no threads left.
+    pub fn start(
+        self,
+        sandbox: Arc<Sandbox>,
+        journal: Arc<dyn Journal>,
+        limits: Limits,
+        policy: RetryPolicy,
+    ) -> std::io::Result<()> {
+        let threads = HandlerThreads::start()?;
+        let runner = Runner {
+            sandbox,
+            journal,
+            policy,
+            stats: self.stats,
+            pools: Pools::default(),
+            slots_wanted: AtomicBool::new(false),
+        };
+        let actor = Actor::new(runner, self.sender, self.backlog, limits, threads.handle());
+        let messages = self.messages;
+        threads.handle().spawn(async move {
+            actor.run(messages).await;
+            drop(threads);
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hookbox_testkit::wat::{self, World};
+
+    use super::*;
+    use crate::dispatch::tests::Bench;
+
+    #[tokio::test]
+    async fn a_panic_of_the_task_ends_dispatch_and_not_the_process() {
+        let bench = Bench::start(&wat::logs(World::ChatPush, "hi"), &[]).await;
+        // No attempt runs: counting one down fails.
+        bench.dispatcher.send(Message::SlotFree(0, 0));
+        bench.dispatcher.ended().await;
+        assert_eq!(bench.dispatcher.stop().await, 0);
+    }
+}
