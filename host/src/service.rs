@@ -219,6 +219,7 @@ impl Service {
         let tasks = self.listeners.iter_mut().chain(&mut self.background);
         tokio::select! {
             reason = self.sqlite.fatal() => format!("the journal can't go on: {reason}"),
+            () = self.dispatcher.ended() => "dispatch has ended unexpectedly".to_owned(),
             reason = first_end(tasks) => reason,
         }
     }
