@@ -11,7 +11,9 @@
  *   POWERLOSS_AT         the cut comes at this write or sync, counted from 1
  *   POWERLOSS_SEED       for what chance decides
  *   POWERLOSS_FAIL_SYNC  this sync, counted from 1, fails with EIO and forgets
- *                        what it should have written, as Linux does (optional)
+ *                        what it should have written; the next sync through
+ *                        each other descriptor of the file fails too, as on
+ *                        Linux since 4.13 (optional)
  *
  * It works on any dynamically linked program. What it doesn't do: creating,
  * removing and renaming a file count as durable at once; files that are written
@@ -48,11 +50,13 @@ struct file {
   unsigned char *sure;
   size_t length;
   struct change *first, *last;
+  long failures; /* syncs of it that have failed */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct file *files;
 static struct file *by_fd[MAX_FD];
+static long seen_by_fd[MAX_FD]; /* failures reported through the descriptor */
 static const char *folder;
 static long cut_at, fail_sync_at, steps, syncs;
 static uint64_t chance = 88172645463325252ull;
@@ -212,6 +216,7 @@ static void opened(int fd, const char *path) {
     files = f;
   }
   by_fd[fd] = f;
+  seen_by_fd[fd] = f->failures;
   pthread_mutex_unlock(&lock);
 }
 
@@ -308,11 +313,14 @@ int fsync(int fd) {
   if (!f) return real_fsync(fd);
   pthread_mutex_lock(&lock);
   step();
-  int fails = ++syncs == fail_sync_at;
-  if (!fails)
+  int forgets = ++syncs == fail_sync_at;
+  if (forgets) f->failures++;
+  else
     for (struct change *c = f->first; c; c = c->next)
       apply(f, c->at, c->data, c->length);
   forget(f);
+  int fails = seen_by_fd[fd] != f->failures;
+  seen_by_fd[fd] = f->failures;
   pthread_mutex_unlock(&lock);
   if (fails) errno = EIO;
   return fails ? -1 : 0;

@@ -28,7 +28,8 @@ Examples:
 /// Send an event body as the provider would, signed.
 ///
 /// The current time is put into the body's `timestamp` or `created`, since the
-/// same body sent twice is a duplicate and isn't handled again. Exits with 0
+/// same body sent twice is a duplicate and isn't handled again. An account event
+/// is known by its `id`: change that to send it again. Exits with 0
 /// only if the answer is 200.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -262,3 +262,11 @@ fn the_operators_guide_names_every_key_with_its_default() {
     let shown = resolve::resolve(raw, &env).unwrap();
     assert_eq!(format!("{shown:?}"), format!("{:?}", resolve("").unwrap()));
 }
+
+#[test]
+fn a_list_with_single_brackets_says_how_to_write_it() {
+    let error = resolve("[auth]\ntype = \"hmac\"\n")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("[[") && error.contains("line 1"), "{error}");
+}

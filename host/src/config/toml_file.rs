@@ -66,10 +66,13 @@ fn line_of(text: &str, at: usize) -> usize {
     before.filter(|&&byte| byte == b'\n').count() + 1
 }
 
-/// Makes serde's message about an unknown key or word one that names the nearest
+/// Makes serde's message one for people: an unknown key or word names the nearest
 /// known one.
 fn explain(message: &str) -> String {
     let one_line = message.lines().collect::<Vec<_>>().join("; ");
+    if one_line == "invalid type: map, expected a sequence" {
+        return "this is a list: write its entries with double brackets, `[[…]]`".to_owned();
+    }
     let (what, rest) = if let Some(rest) = one_line.strip_prefix("unknown field ") {
         ("key", rest)
     } else if let Some(rest) = one_line.strip_prefix("unknown variant ") {

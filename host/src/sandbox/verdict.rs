@@ -86,7 +86,11 @@ fn failure(error: &wasmtime::Error) -> Failure {
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => Failure::StackOverflow,
-        Some(trap) => Failure::Trap(format!("{trap}{}", place(error))),
+        Some(trap) => {
+            let trap = trap.to_string();
+            let kind = trap.strip_prefix("wasm trap: ").unwrap_or(&trap);
+            Failure::Trap(format!("{kind}{}", place(error)))
+        }
         None => Failure::Other(error.root_cause().to_string()),
     }
 }

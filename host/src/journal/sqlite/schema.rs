@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{OpenError, Tuning};
@@ -64,7 +65,17 @@ pub(super) fn open_helper(file: &Path) -> Result<Connection, rusqlite::Error> {
     conn.busy_timeout(Duration::from_secs(5))?;
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
+    leave_log_on_close(&conn)?;
     Ok(conn)
+}
+
+/// By default the last connection to close copies the log into the file. After a
+/// failed sync that must not happen: the log may have a gap on the disk that
+/// only [`super::log_file::settle`] closes, and pages copied from behind it
+/// would not fit the rest after a power cut.
+fn leave_log_on_close(conn: &Connection) -> Result<(), rusqlite::Error> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(())
 }
 
 fn identity(conn: &Connection) -> Result<(i32, i64), rusqlite::Error> {
@@ -87,6 +98,7 @@ fn create(conn: &Connection, tuning: &Tuning) -> Result<(), rusqlite::Error> {
 
 fn set_up_writer(conn: &Connection, tuning: &Tuning) -> Result<(), rusqlite::Error> {
     conn.busy_timeout(Duration::from_secs(5))?;
+    leave_log_on_close(conn)?;
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     let synchronous = if tuning.unsafe_no_sync { "OFF" } else { "FULL" };
     conn.pragma_update(None, "synchronous", synchronous)?;
