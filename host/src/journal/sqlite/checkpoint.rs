@@ -6,6 +6,12 @@
 //! So the writer makes one: when the log is past its bound and the thread's
 //! passes have left only a short rest, it does that rest itself between two
 //! batches.
+//!
+//! SQLite syncs the database file only at the end of a pass that reaches the
+//! log's end, for all passes since the last such one. When that sync fails,
+//! pages of *earlier* passes may be lost, which SQLite takes for copied. So after
+//! a failed pass nobody does another one until the writer has reopened the file:
+//! then the whole log is copied again.
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,6 +20,7 @@ use std::thread;
 use rusqlite::Connection;
 
 use super::OpenError;
+use super::error::{Failure, classify};
 use super::reader::Slot;
 use super::schema::open_helper;
 
@@ -94,6 +101,8 @@ fn checkpoint(conn: &Connection, mode: &str) -> Result<LogSize, rusqlite::Error>
 struct Work {
     wanted: bool,
     busy: bool,
+    /// The disk failed in a pass: no more until the file is reopened.
+    failed: bool,
     ended: bool,
 }
 
@@ -138,6 +147,16 @@ impl Checkpointer {
         work.busy || work.wanted
     }
 
+    /// Whether the disk has failed in a pass.
+    pub(super) fn failed(&self) -> bool {
+        lock(&self.work.0).failed
+    }
+
+    /// The file has been reopened: passes begin anew.
+    pub(super) fn reopened(&self) {
+        self.change(|work| work.failed = false);
+    }
+
     fn change(&self, change: impl FnOnce(&mut Work)) {
         change(&mut lock(&self.work.0));
         self.work.1.notify_all();
@@ -153,6 +172,22 @@ impl Drop for Checkpointer {
     }
 }
 
+/// The disk failed in a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DiskFailed;
+
+/// Says what went wrong in a pass. Only a failing disk is no passing trouble.
+pub(super) fn checked(pass: Result<LogSize, rusqlite::Error>) -> Result<(), DiskFailed> {
+    let Err(error) = pass else {
+        return Ok(());
+    };
+    tracing::warn!(%error, "moving the journal's log into its file failed; it will be tried again");
+    match classify(&error) {
+        Failure::Disk => Err(DiskFailed),
+        _ => Ok(()),
+    }
+}
+
 fn run(work: &(Mutex<Work>, Condvar), slot: &Slot) {
     loop {
         let mut state = lock(&work.0);
@@ -165,13 +200,17 @@ fn run(work: &(Mutex<Work>, Condvar), slot: &Slot) {
         state.wanted = false;
         state.busy = true;
         drop(state);
-        if let Some(conn) = lock(slot).as_ref()
-            && let Err(error) = pass(conn)
+        // Held until a failure is known: whoever closes the connections next has
+        // to see it.
+        let conn = lock(slot);
+        let failed = lock(&work.0).failed;
+        if let Some(conn) = conn.as_ref()
+            && !failed
+            && checked(pass(conn)).is_err()
         {
-            // Nothing is lost: the pages stay in the log, and the next pass
-            // copies them again.
-            tracing::warn!(%error, "moving the journal's log into its file failed");
+            lock(&work.0).failed = true;
         }
+        drop(conn);
         lock(&work.0).busy = false;
     }
 }

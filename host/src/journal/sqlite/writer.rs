@@ -71,8 +71,11 @@ impl Writer {
                 return;
             }
             commits += 1;
-            if commits % LOOK_EVERY == 0 {
-                self.look_after_log();
+            if commits % LOOK_EVERY == 0
+                && let Err(error) = self.look_after_log()
+            {
+                self.give_up(&error, requests);
+                return;
             }
         }
         self.end();
@@ -197,6 +200,7 @@ impl Writer {
         for guard in &mut guards {
             **guard = Some(open_helper(&self.file).map_err(sqlite)?);
         }
+        self.checkpointer.reopened();
         drop(guards);
         self.broken = false;
         (self.feed)(FeedItem::Reread);
@@ -216,12 +220,16 @@ impl Writer {
         self.fatal.send_replace(Some(error.to_string()));
     }
 
-    fn look_after_log(&mut self) {
+    /// Fails only if the engine can't go on.
+    fn look_after_log(&mut self) -> Result<(), OpenError> {
+        if self.checkpointer.failed() {
+            return self.reopen();
+        }
         let size = match checkpoint::log_size(&self.conn) {
             Ok(size) => size,
             Err(error) => {
                 tracing::warn!(%error, "the journal's log can't be measured");
-                return;
+                return Ok(());
             }
         };
         let page = i64::from(self.tuning.page_size);
@@ -229,12 +237,15 @@ impl Writer {
         match checkpoint::care(size, page, bound, self.checkpointer.busy()) {
             Care::Leave => {}
             Care::Wake => self.checkpointer.wake(),
+            // A pass of the thread may have failed since the look above: not on top of that.
+            Care::Rest if self.checkpointer.failed() => return self.reopen(),
             Care::Rest => {
-                if let Err(error) = checkpoint::pass(&self.conn) {
-                    tracing::warn!(%error, "moving the journal's log into its file failed");
+                if checkpoint::checked(checkpoint::pass(&self.conn)).is_err() {
+                    return self.reopen();
                 }
             }
         }
+        Ok(())
     }
 
     /// Leaves a file without a log behind, and frees the folder.
@@ -242,7 +253,12 @@ impl Writer {
         for slot in [&self.reader, &self.checkpointer.slot] {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
-        if let Err(error) = checkpoint::empty(&self.conn) {
+        let emptied = match self.checkpointer.failed() {
+            // The next start copies all of it again.
+            true => Ok(()),
+            false => checkpoint::empty(&self.conn).map(drop),
+        };
+        if let Err(error) = emptied {
             tracing::warn!(%error, "the journal's log stays for the next start");
         }
         drop(self.checkpointer);
