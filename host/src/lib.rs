@@ -22,6 +22,7 @@ pub mod contract;
 pub mod dispatch;
 pub mod ingest;
 pub mod journal;
+pub mod outbound;
 pub mod plugins;
 pub mod sandbox;
 pub mod service;

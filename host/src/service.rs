@@ -24,14 +24,14 @@ use crate::ingest::health::Readiness;
 use crate::ingest::serve::{ServeOptions, serve};
 use crate::ingest::stats::Stats;
 use crate::ingest::{Endpoint, Ingest, router};
-use crate::journal::Journal;
 use crate::journal::sqlite::{OpenError, SqliteJournal};
+use crate::journal::{Journal, Keep};
 use crate::plugins::cache::CodeCache;
 use crate::plugins::compile::Compiler;
 use crate::plugins::loader::{Loader, Options, StartError, own_program};
 use crate::plugins::manifest::Policy;
 use crate::plugins::registry::{PluginStatus, Registry};
-use crate::sandbox::{AttemptLimits, EngineLimits, Sandbox};
+use crate::sandbox::{AttemptLimits, EffectLimits, EngineLimits, Sandbox};
 use crate::types::{EndpointName, PluginKey, UnixMicros};
 
 /// How long a stop may take on top of the configured grace: to move the journal's
@@ -133,7 +133,7 @@ impl Service {
         inbox
             .start(
                 Arc::clone(&sandbox),
-                Arc::clone(&journal),
+                sqlite.clone(),
                 dispatch_limits(&config.limits, config.serve.grace),
                 dispatch::retry::RetryPolicy::default(),
             )
@@ -143,7 +143,7 @@ impl Service {
         let readiness = Readiness::waiting("the plugins folder has not been looked at yet");
         let stats = Arc::new(Stats::default());
         let ingest = router(Ingest {
-            journal: Arc::clone(&journal),
+            journal: journal.clone(),
             endpoints: vec![Endpoint::default_endpoint(config.auth)],
             bounds: config.bounds,
             readiness: readiness.clone(),
@@ -151,7 +151,7 @@ impl Service {
         });
         let registry = Arc::new(Registry::default());
         let operator_pages = admin::router(Admin {
-            journal: Arc::clone(&journal),
+            journal: journal.clone(),
             plugins: Arc::new(View(Arc::clone(&registry))),
             readiness: readiness.clone(),
             stats,
@@ -171,7 +171,7 @@ impl Service {
 
         let loader = Loader {
             sandbox,
-            journal: Arc::clone(&journal),
+            journal: journal.clone(),
             dispatcher: dispatcher.clone(),
             registry: Arc::clone(&registry),
             cache: Arc::new(cache),
@@ -323,7 +323,11 @@ async fn clean(journal: Arc<dyn Journal>, retention: Duration) {
     let mut interval = tokio::time::interval(CLEAN_INTERVAL);
     loop {
         interval.tick().await;
-        match journal.clean(UnixMicros::now().before(retention)).await {
+        let keep = Keep {
+            since: UnixMicros::now().before(retention),
+            bytes: None,
+        };
+        match journal.clean(keep).await {
             Ok(0) => {}
             Ok(removed) => info!(removed, "old events removed"),
             Err(problem) => warn!("old events can't be removed now: {problem}"),
@@ -389,6 +393,7 @@ fn policy(limits: &Limits) -> Policy {
             cpu: limits.cpu,
             wall: limits.wall,
             log: usize::try_from(limits.log).unwrap_or(usize::MAX),
+            effects: EffectLimits::default(),
         },
         concurrency: limits.per_plugin,
     }

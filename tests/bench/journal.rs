@@ -28,12 +28,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hookbox::journal::sqlite::{SqliteJournal, Tuning};
 use hookbox::journal::{
-    CounterAdd, Effects, Feed, FeedItem, Finish, Installed, Journal, JournalOptions, NewEvent, Next,
+    Feed, FeedItem, Finish, Inspect as _, Installed, Intake as _, JournalOptions, Keep, NewEvent,
+    Next, Queue as _, Roster as _, Upkeep as _,
 };
+use hookbox::types::effects::CounterAdd;
 use hookbox::types::event::Event;
 use hookbox::types::{
-    DedupeKey, DeliveryId, EndpointName, EventId, Payload, PluginKey, PluginName, Subscription,
-    UnixMicros,
+    DedupeKey, DeliveryId, Effects, EndpointName, EventId, Payload, PluginKey, PluginName,
+    Subscription, UnixMicros,
 };
 use tokio::sync::{Mutex, mpsc};
 
@@ -308,7 +310,8 @@ async fn clean_often(
 ) -> Result<u64, Failure> {
     let mut removed = 0;
     while !over.load(Ordering::Relaxed) {
-        removed += journal.clean(UnixMicros::now().before(keep)).await?;
+        let since = UnixMicros::now().before(keep);
+        removed += journal.clean(Keep { since, bytes: None }).await?;
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     Ok(removed)
@@ -324,11 +327,13 @@ fn outcome(delivery: DeliveryId) -> Finish {
         duration: Duration::from_micros(740),
         cpu: Duration::from_micros(310),
         peak_memory: 1_310_720,
+        log: Vec::new(),
         effects: Effects {
             counters: vec![CounterAdd {
                 name: "messages".into(),
                 delta: 1,
             }],
+            ..Effects::default()
         },
     }
 }

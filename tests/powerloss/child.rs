@@ -9,13 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use hookbox::journal::sqlite::{SqliteJournal, Tuning};
 use hookbox::journal::{
-    Appended, CounterAdd, Effects, Feed, FeedItem, Finish, Installed, Journal as _, JournalError,
-    JournalOptions, NewEvent, Next,
+    Appended, Feed, FeedItem, Finish, Installed, Intake as _, JournalError, JournalOptions,
+    NewEvent, Next, Queue as _, Roster as _,
 };
+use hookbox::types::effects::CounterAdd;
 use hookbox::types::event::Event;
 use hookbox::types::{
-    DedupeKey, DeliveryId, EndpointName, EventId, Payload, PluginKey, PluginName, Subscription,
-    UnixMicros,
+    DedupeKey, DeliveryId, Effects, EndpointName, EventId, Payload, PluginKey, PluginName,
+    Subscription, UnixMicros,
 };
 use tokio::sync::mpsc;
 
@@ -69,7 +70,7 @@ pub(crate) fn run(folder: &Path) {
                 sender.send(one.delivery).expect("it listens");
             }
         }
-        FeedItem::Reread => say("reread"),
+        FeedItem::Reread | FeedItem::Manual(_) | FeedItem::Queued => say("reread"),
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -141,11 +142,13 @@ fn outcome(delivery: DeliveryId) -> Finish {
         duration: Duration::from_millis(1),
         cpu: Duration::from_millis(1),
         peak_memory: 1,
+        log: Vec::new(),
         effects: Effects {
             counters: vec![CounterAdd {
                 name: "handled".into(),
                 delta: 1,
             }],
+            ..Effects::default()
         },
     }
 }

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hookbox::journal::sqlite::SqliteJournal;
-use hookbox::journal::{DeliveryFilter, DeliveryState, Journal as _, JournalOptions};
+use hookbox::journal::{DeliveryFilter, DeliveryState, Inspect as _, JournalOptions, Upkeep as _};
 use hookbox::types::{DeliveryId, EventId};
 
 use self::child::{CHILD, Mode, plugin};

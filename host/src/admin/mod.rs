@@ -21,7 +21,7 @@ use axum::routing::get;
 use crate::ingest::health::{self, Readiness};
 use crate::ingest::problem::Problem;
 use crate::ingest::stats::Stats;
-use crate::journal::Journal;
+use crate::journal::Inspect;
 use crate::types::Secret;
 
 pub use metrics::Page;
@@ -39,7 +39,7 @@ pub type MoreMetrics = Arc<dyn Fn(&mut Page) + Send + Sync>;
 #[derive(Clone)]
 pub struct Admin {
     /// Events and deliveries.
-    pub journal: Arc<dyn Journal>,
+    pub journal: Arc<dyn Inspect>,
     /// The plugins.
     pub plugins: Arc<dyn PluginsView>,
     /// For `/readyz`.

@@ -22,33 +22,7 @@ const BODY: &str = r#"{"event_type":"x", "half":"\ud83d"}"#;
 struct Fixed(EventId);
 
 #[async_trait]
-impl Journal for Fixed {
-    async fn append(&self, _: NewEvent) -> Result<Appended, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn counters(&self, _: PluginKey) -> Result<Vec<Counter>, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn finish(&self, _: Finish) -> Result<(), JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn install(&self, _: Installed) -> Result<(), JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn uninstall(&self, _: PluginKey) -> Result<(), JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn installed(&self) -> Result<Vec<Installed>, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn pending(
-        &self,
-        _: PluginKey,
-        _: DeliveryId,
-        _: usize,
-    ) -> Result<PendingPage, JournalError> {
-        Err(JournalError::Closed)
-    }
+impl Inspect for Fixed {
     async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, JournalError> {
         let event = Event {
             id,
@@ -67,6 +41,9 @@ impl Journal for Fixed {
             event: Arc::new(event),
         }))
     }
+    async fn events(&self, _: EventFilter, _: usize) -> Result<Vec<EventRecord>, JournalError> {
+        Ok(Vec::new())
+    }
     async fn deliveries(
         &self,
         filter: DeliveryFilter,
@@ -82,6 +59,7 @@ impl Journal for Fixed {
             event_type: "x".into(),
             session_id: None,
             state: DeliveryState::Dead,
+            manual: false,
             attempts: 3,
             due_at: None,
             reason: Some("trap".into()),
@@ -94,6 +72,15 @@ impl Journal for Fixed {
             && filter.plugin.is_none_or(|plugin| plugin == record.plugin);
         Ok([record].into_iter().filter(|_| fits).take(limit).collect())
     }
+    async fn attempts(&self, _: DeliveryId) -> Result<Option<Vec<AttemptRecord>>, JournalError> {
+        Ok(None)
+    }
+    async fn outbox(&self, _: OutboxFilter, _: usize) -> Result<Vec<OutboxRecord>, JournalError> {
+        Ok(Vec::new())
+    }
+    async fn counters(&self, _: PluginKey) -> Result<Vec<Counter>, JournalError> {
+        Ok(Vec::new())
+    }
     async fn counts(&self) -> Result<Counts, JournalError> {
         Ok(Counts {
             events: 1,
@@ -101,10 +88,6 @@ impl Journal for Fixed {
             ..Counts::default()
         })
     }
-    async fn clean(&self, _: UnixMicros) -> Result<u64, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn close(&self) {}
 }
 
 struct NoPlugins;

@@ -150,6 +150,7 @@ fn journal(raw: &RawJournal) -> (JournalOptions, Duration) {
             .dedupe_window
             .map_or(default.dedupe_window, |span| span.0),
         parked_for: raw.parked_for.map_or(default.parked_for, |span| span.0),
+        ..default
     };
     (options, raw.retention.map_or(WEEK, |span| span.0))
 }

@@ -12,8 +12,8 @@ use super::pools::Pools;
 use super::retry::RetryPolicy;
 use super::run::{Runner, Settled};
 use super::threads::HandlerThreads;
-use super::{Limits, Plugin, Stats};
-use crate::journal::{Feed, FeedItem, Journal, PendingPage, Routed};
+use super::{Limits, Plugin, Stats, Store};
+use crate::journal::{Feed, FeedItem, PendingPage, Routed};
 use crate::sandbox::Sandbox;
 use crate::types::PluginKey;
 
@@ -133,7 +133,9 @@ impl Inbox {
                 // such message in the channel is enough: what goes missing before
                 // it is handled is in the store when it is.
                 FeedItem::Routed(_) | FeedItem::Reread if backlog.open_gap() => Message::Reread,
-                FeedItem::Routed(_) | FeedItem::Reread => return,
+                FeedItem::Routed(_) | FeedItem::Reread | FeedItem::Manual(_) | FeedItem::Queued => {
+                    return;
+                }
             };
             let _ = sender.send(message);
         })
@@ -146,7 +148,7 @@ impl Inbox {
     pub fn start(
         self,
         sandbox: Arc<Sandbox>,
-        journal: Arc<dyn Journal>,
+        journal: Arc<dyn Store>,
         limits: Limits,
         policy: RetryPolicy,
     ) -> std::io::Result<()> {

@@ -13,6 +13,7 @@
 mod actor;
 mod backlog;
 mod handle;
+mod keep;
 pub mod lane;
 mod pools;
 pub mod retry;
@@ -31,6 +32,8 @@ use std::time::Duration;
 pub use handle::{Dispatcher, Inbox};
 pub use stats::{Stats, Totals};
 
+use crate::journal::{KeyValue, Queue};
+use crate::outbound::Grants;
 use crate::sandbox::{AttemptLimits, Program};
 
 /// A version of a plugin, ready to run.
@@ -48,7 +51,14 @@ pub struct Plugin {
     pub concurrency: usize,
     /// Whether events of one session run one at a time, in order.
     pub ordered: bool,
+    /// What it may send.
+    pub grants: Arc<Grants>,
 }
+
+/// What dispatch needs of the journal.
+pub trait Store: Queue + KeyValue {}
+
+impl<T: Queue + KeyValue> Store for T {}
 
 /// How much may run at once, over all plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

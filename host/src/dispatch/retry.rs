@@ -64,7 +64,11 @@ fn is_trap(verdict: &Verdict) -> bool {
             | Failure::Trap(_)
             | Failure::Exit(_) => true,
         },
-        Verdict::Done | Verdict::Retry { .. } | Verdict::Reject { .. } | Verdict::NoRoom => false,
+        Verdict::Done
+        | Verdict::Retry { .. }
+        | Verdict::Reject { .. }
+        | Verdict::NoRoom
+        | Verdict::Conflict { .. } => false,
     }
 }
 
@@ -93,6 +97,7 @@ impl RetryPolicy {
             Verdict::Retry { reason, delay } => (reason.clone(), *delay),
             Verdict::Failed(failure) => (failure.to_string(), None),
             Verdict::NoRoom => ("no room for an attempt".into(), None),
+            Verdict::Conflict { at } => (format!("another attempt has changed {at}"), None),
         };
         if is_trap(verdict) && attempts.traps >= self.traps {
             let (trap, limit) = (attempts.traps, self.traps);

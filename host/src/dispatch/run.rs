@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
+use super::keep::Keep;
 use super::lane::Job;
 use super::pools::Pools;
 use super::retry::{Attempts, RetryPolicy};
 use super::ticket::Ticket;
-use super::{Plugin, Stats};
-use crate::journal::{Effects, Finish, Journal, JournalError, Next};
+use super::{Plugin, Stats, Store};
+use crate::journal::{Finish, JournalError, Next};
 use crate::sandbox::reason::reason;
 use crate::sandbox::{Attempt, Failure, Report, Sandbox, Verdict};
 use crate::types::payload::{Misfit, TypedKind};
-use crate::types::{Handlers, Payload, PluginKey, UnixMicros};
+use crate::types::{Effects, Handlers, Payload, PluginKey, UnixMicros};
 
 /// How long to wait before the pools are asked for room again.
 const NO_ROOM_DELAY: Duration = Duration::from_millis(20);
@@ -29,7 +30,7 @@ const MAX_STORE_DELAY: Duration = Duration::from_secs(5);
 /// What every attempt needs.
 pub(super) struct Runner {
     pub(super) sandbox: Arc<Sandbox>,
-    pub(super) journal: Arc<dyn Journal>,
+    pub(super) journal: Arc<dyn Store>,
     pub(super) policy: RetryPolicy,
     pub(super) stats: Arc<Stats>,
     pub(super) pools: Pools,
@@ -84,6 +85,11 @@ impl Runner {
             manual: false,
             limits: plugin.limits,
             config: Arc::clone(&plugin.config),
+            kv: Arc::new(Keep {
+                journal: self.journal.clone(),
+                plugin: key.clone(),
+            }),
+            grants: Arc::clone(&plugin.grants),
         };
         let entered = self.pools.enter();
         let mut report = self.sandbox.run(&plugin.program, attempt).await;
@@ -163,6 +169,7 @@ fn finish(
         duration: report.map_or(Duration::ZERO, |report| report.duration),
         cpu: report.map_or(Duration::ZERO, |report| report.cpu),
         peak_memory: report.map_or(0, |report| report.peak_memory),
+        log: Vec::new(),
         effects: Effects::default(),
     }
 }

@@ -13,10 +13,10 @@ use tokio::sync::Notify;
 use super::retry::RetryPolicy;
 use super::{Dispatcher, Limits, Plugin};
 use crate::journal::{
-    Appended, Counter, Counts, DeliveryFilter, DeliveryRecord, Feed, FeedItem, Finish, Installed,
-    Journal, JournalError, NewEvent, Next, Pending, PendingPage, Routed,
+    Feed, FeedItem, Finish, JournalError, KeyValue, Next, Pending, PendingPage, Queue, Routed,
 };
 use crate::sandbox::{AttemptLimits, EngineLimits, Sandbox, compile};
+use crate::types::effects::{KvEntry, KvPage, KvSnapshot};
 use crate::types::event::Event;
 use crate::types::payload::{ChatPush, Misfit, Role, TypedKind};
 use crate::types::{
@@ -67,6 +67,29 @@ struct Memory {
     changed: Notify,
 }
 
+#[async_trait]
+impl KeyValue for Memory {
+    async fn kv_open(&self, _: &PluginKey) -> Result<KvSnapshot, JournalError> {
+        Ok(KvSnapshot::default())
+    }
+    async fn kv_get(
+        &self,
+        _: &PluginKey,
+        _: &str,
+        keys: Vec<String>,
+    ) -> Result<Vec<Option<KvEntry>>, JournalError> {
+        Ok(vec![None; keys.len()])
+    }
+    async fn kv_list(
+        &self,
+        _: &PluginKey,
+        _: &str,
+        _: Option<String>,
+    ) -> Result<KvPage, JournalError> {
+        Ok(KvPage::default())
+    }
+}
+
 impl Memory {
     fn forget_all_but(&self, delivery: i64) {
         let mut stored = self.deliveries.lock().expect("not poisoned");
@@ -91,7 +114,7 @@ impl Memory {
 }
 
 #[async_trait]
-impl Journal for Memory {
+impl Queue for Memory {
     async fn finish(&self, finish: Finish) -> Result<(), JournalError> {
         let takes = self.first.lock().expect("not poisoned").pop_front();
         match takes {
@@ -130,38 +153,14 @@ impl Journal for Memory {
             more: false,
         })
     }
-    async fn append(&self, _: NewEvent) -> Result<Appended, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn install(&self, _: Installed) -> Result<(), JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn uninstall(&self, _: PluginKey) -> Result<(), JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn installed(&self) -> Result<Vec<Installed>, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn event(&self, _: EventId) -> Result<Option<StoredEvent>, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn deliveries(
+    async fn pending_manual(
         &self,
-        _: DeliveryFilter,
+        _: PluginKey,
+        _: DeliveryId,
         _: usize,
-    ) -> Result<Vec<DeliveryRecord>, JournalError> {
-        Err(JournalError::Closed)
+    ) -> Result<PendingPage, JournalError> {
+        Ok(PendingPage::default())
     }
-    async fn counters(&self, _: PluginKey) -> Result<Vec<Counter>, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn counts(&self) -> Result<Counts, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn clean(&self, _: UnixMicros) -> Result<u64, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn close(&self) {}
 }
 
 /// Dispatch with one plugin, of which one attempt at a time may run.
@@ -225,6 +224,7 @@ impl Bench {
             },
             concurrency: 1,
             ordered: true,
+            grants: Arc::default(),
         };
         self.dispatcher.swap(key(), Arc::new(plugin)).await;
     }

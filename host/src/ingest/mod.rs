@@ -30,7 +30,7 @@ use axum::Router;
 use axum::routing::post;
 use tokio::sync::Semaphore;
 
-use crate::journal::Journal;
+use crate::journal::Intake;
 use crate::types::EndpointName;
 use auth::Scheme;
 use health::Readiness;
@@ -87,7 +87,7 @@ impl Default for Bounds {
 #[derive(Clone)]
 pub struct Ingest {
     /// Where events are stored.
-    pub journal: Arc<dyn Journal>,
+    pub journal: Arc<dyn Intake>,
     /// The paths. Each name and each path once.
     pub endpoints: Vec<Endpoint>,
     /// The bounds.

@@ -92,6 +92,8 @@ impl Problem {
                     JournalError::Closed => "shutting_down",
                     JournalError::Unconfirmed(_)
                     | JournalError::Superseded
+                    | JournalError::Conflict { .. }
+                    | JournalError::Quota(_)
                     | JournalError::Read(_) => "not_confirmed",
                 },
             ),

@@ -15,7 +15,7 @@ use super::*;
 use crate::journal::*;
 use crate::types::Secret;
 use crate::types::event::Event;
-use crate::types::{DedupeKey, DeliveryId, EventId, EventSeq, PluginKey, StoredEvent, UnixMicros};
+use crate::types::{DedupeKey, EventId, EventSeq};
 
 /// Appends in memory; everything else isn't ingest's.
 #[derive(Default)]
@@ -28,7 +28,7 @@ struct Memory {
 }
 
 #[async_trait]
-impl Journal for Memory {
+impl Intake for Memory {
     async fn append(&self, new: NewEvent) -> Result<Appended, JournalError> {
         if let Some((begun, go)) = &self.gate {
             begun.notify_one();
@@ -49,46 +49,6 @@ impl Journal for Memory {
             deliveries: 0,
         })
     }
-    async fn counters(&self, _: PluginKey) -> Result<Vec<Counter>, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn finish(&self, _: Finish) -> Result<(), JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn install(&self, _: Installed) -> Result<(), JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn uninstall(&self, _: PluginKey) -> Result<(), JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn installed(&self) -> Result<Vec<Installed>, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn pending(
-        &self,
-        _: PluginKey,
-        _: DeliveryId,
-        _: usize,
-    ) -> Result<PendingPage, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn event(&self, _: EventId) -> Result<Option<StoredEvent>, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn deliveries(
-        &self,
-        _: DeliveryFilter,
-        _: usize,
-    ) -> Result<Vec<DeliveryRecord>, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn counts(&self) -> Result<Counts, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn clean(&self, _: UnixMicros) -> Result<u64, JournalError> {
-        Err(JournalError::Closed)
-    }
-    async fn close(&self) {}
 }
 
 struct Host {

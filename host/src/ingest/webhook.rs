@@ -13,7 +13,7 @@ use super::noise::Noise;
 use super::problem::Problem;
 use super::stats::Stats;
 use super::{Bounds, Endpoint, auth, health, receive};
-use crate::journal::{Appended, Journal, NewEvent};
+use crate::journal::{Appended, Intake, NewEvent};
 use crate::types::envelope::{self, Parsed};
 use crate::types::event::Event;
 use crate::types::{DedupeKey, EndpointName, EventId, UnixMicros};
@@ -26,7 +26,7 @@ pub const DUPLICATE_OF: &str = "hookbox-duplicate-of";
 
 pub(super) struct State {
     pub(super) endpoint: Endpoint,
-    pub(super) journal: Arc<dyn Journal>,
+    pub(super) journal: Arc<dyn Intake>,
     pub(super) bounds: Bounds,
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) large: Arc<Semaphore>,

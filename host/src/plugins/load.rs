@@ -184,6 +184,7 @@ impl Workbench {
             limits: manifest.limits,
             concurrency: manifest.concurrency,
             ordered: manifest.ordered,
+            grants: Arc::new(manifest.grants),
         });
         Ok(Linked {
             plugin,

@@ -31,7 +31,7 @@ use super::registry::Registry;
 use super::settle::{Change, Settler};
 use super::watch::Watch;
 use crate::dispatch::Dispatcher;
-use crate::journal::{Installed, Journal, JournalError};
+use crate::journal::{Installed, JournalError, Roster};
 use crate::sandbox::Sandbox;
 use crate::types::{EndpointName, Handlers, PluginKey, PluginName, Subscription};
 
@@ -55,7 +55,7 @@ pub struct Loader {
     /// Links and runs.
     pub sandbox: Arc<Sandbox>,
     /// Holds the durable list.
-    pub journal: Arc<dyn Journal>,
+    pub journal: Arc<dyn Roster>,
     /// Gets the plugins.
     pub dispatcher: Dispatcher,
     /// Shows them.

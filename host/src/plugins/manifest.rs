@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::config::{Diagnosis, Size, Span, toml_file};
+use crate::outbound::Grants;
 use crate::sandbox::AttemptLimits;
 use crate::types::{Handlers, Subscription};
 
@@ -36,6 +37,8 @@ pub struct Manifest {
     pub concurrency: usize,
     /// Whether sessions are kept in order.
     pub ordered: bool,
+    /// `[http] allow`
+    pub grants: Grants,
 }
 
 /// Why a manifest is not taken.
@@ -127,6 +130,7 @@ impl Manifest {
             limits: policy.attempt,
             concurrency: policy.concurrency,
             ordered: true,
+            grants: Grants::default(),
         }
     }
 
@@ -166,9 +170,11 @@ impl Manifest {
                         .0,
                 )
                 .unwrap_or(usize::MAX),
+                effects: policy.attempt.effects,
             },
             concurrency: bounds.pick("concurrency", limits.concurrency, |of| of.concurrency)?,
             ordered: matches!(raw.ordering, Ordering::Session),
+            grants: Grants::default(),
         })
     }
 

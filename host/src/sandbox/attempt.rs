@@ -13,14 +13,16 @@ use super::caught::caught;
 use super::cpu::{CpuClock, Metered};
 use super::engine::{self, EngineLimits};
 use super::host::wasi;
+use super::kv::KvSource;
 use super::limits::{AttemptLimits, MemoryGuard};
 use super::load::{self, LoadError};
 use super::log::{AttemptLog, Line, Source};
 use super::reason;
 use super::state::State;
 use super::verdict::{self, Failure, Verdict};
+use crate::outbound::Grants;
 use crate::types::event::Event;
-use crate::types::{DeliveryId, PluginName};
+use crate::types::{DeliveryId, Effects, PluginName};
 
 /// The most bytes that a handler can hand over in one call of the host, or in its
 /// answer: what the host copies isn't counted as the handler's memory.
@@ -36,7 +38,7 @@ pub struct Sandbox {
 }
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Attempt {
     /// The event.
     pub event: Arc<Event>,
@@ -52,6 +54,10 @@ pub struct Attempt {
     pub limits: AttemptLimits,
     /// The plugin's configuration.
     pub config: Arc<BTreeMap<String, String>>,
+    /// The plugin's entries.
+    pub kv: Arc<dyn KvSource>,
+    /// What the plugin may send.
+    pub grants: Arc<Grants>,
 }
 
 /// How an attempt went.
@@ -67,6 +73,8 @@ pub struct Report {
     pub peak_memory: u64,
     /// Its log.
     pub log: Vec<Line>,
+    /// What it read and wants kept.
+    pub effects: Effects,
 }
 
 impl Sandbox {
@@ -167,6 +175,7 @@ impl Sandbox {
             cpu: clock.used(),
             peak_memory,
             log: lines,
+            effects: Effects::default(),
         }
     }
 }

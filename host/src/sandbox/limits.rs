@@ -15,6 +15,38 @@ pub struct AttemptLimits {
     pub wall: Duration,
     /// Bytes of log.
     pub log: usize,
+    /// What it may keep and have sent.
+    pub effects: EffectLimits,
+}
+
+/// What an attempt may keep and have sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EffectLimits {
+    /// Bytes of one value in key-value.
+    pub kv_value: usize,
+    /// Bytes of all keys and values that it writes.
+    pub kv_writes: usize,
+    /// Keys that it reads, lists or writes.
+    pub kv_keys: usize,
+    /// Bytes of all keys and values that the plugin may have.
+    pub kv_total: u64,
+    /// Requests that it queues in the outbox.
+    pub requests: usize,
+    /// Bytes of one request's body.
+    pub request_body: usize,
+}
+
+impl Default for EffectLimits {
+    fn default() -> Self {
+        Self {
+            kv_value: 64 << 10,
+            kv_writes: 4 << 20,
+            kv_keys: 10_000,
+            kv_total: 64 << 20,
+            requests: 16,
+            request_body: 1 << 20,
+        }
+    }
 }
 
 impl Default for AttemptLimits {
@@ -24,6 +56,7 @@ impl Default for AttemptLimits {
             cpu: Duration::from_secs(1),
             wall: Duration::from_secs(10),
             log: 64 << 10,
+            effects: EffectLimits::default(),
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod compile;
 pub mod cpu;
 pub mod engine;
 mod host;
+pub mod kv;
 pub mod limits;
 mod load;
 pub mod log;
@@ -33,7 +34,8 @@ pub mod verdict;
 
 pub use attempt::{Attempt, Report, Sandbox};
 pub use engine::EngineLimits;
-pub use limits::AttemptLimits;
+pub use kv::{KvProblem, KvSource};
+pub use limits::{AttemptLimits, EffectLimits};
 pub use load::LoadError;
 pub use verdict::{Failure, Verdict};
 

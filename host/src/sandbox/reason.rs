@@ -35,7 +35,10 @@ pub(super) fn tidy(verdict: Verdict) -> Verdict {
         },
         Verdict::Failed(Failure::Trap(what)) => Verdict::Failed(Failure::Trap(reason(&what))),
         Verdict::Failed(Failure::Other(what)) => Verdict::Failed(Failure::Other(reason(&what))),
-        plain @ (Verdict::Done | Verdict::Failed(_) | Verdict::NoRoom) => plain,
+        plain @ (Verdict::Done
+        | Verdict::Failed(_)
+        | Verdict::NoRoom
+        | Verdict::Conflict { .. }) => plain,
     }
 }
 

@@ -7,6 +7,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use super::cpu::CpuExceeded;
 use super::limits::MemoryExceeded;
+use crate::types::effects::KvKey;
 
 /// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,12 @@ pub enum Verdict {
     Failed(Failure),
     /// The pools had no room: no attempt has been made.
     NoRoom,
+    /// It met an entry that another attempt has changed since it started: it is
+    /// to be made again, and doesn't count.
+    Conflict {
+        /// The entry.
+        at: KvKey,
+    },
 }
 
 /// Why a handler did not come to an answer.

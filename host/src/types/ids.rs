@@ -68,6 +68,17 @@ impl fmt::Display for DeliveryId {
     }
 }
 
+/// A request in the outbox, numbered in the order in which they were queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OutboxId(pub i64);
+
+impl fmt::Display for OutboxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// What makes two requests on one endpoint the same event.
 ///
 /// The first 16 bytes of a SHA-256: two different events share a key with a

@@ -1,6 +1,7 @@
 //! The words that the other modules share: names, ids, events and what they
 //! carry. Plain data and pure functions; nothing here does I/O.
 
+pub mod effects;
 pub mod envelope;
 pub mod event;
 pub mod ids;
@@ -10,8 +11,9 @@ pub mod secret;
 pub mod subscription;
 pub mod time;
 
+pub use effects::Effects;
 pub use event::StoredEvent;
-pub use ids::{DedupeKey, DeliveryId, EventId, EventSeq};
+pub use ids::{DedupeKey, DeliveryId, EventId, EventSeq, OutboxId};
 pub use names::{EndpointName, PluginKey, PluginName};
 pub use payload::Payload;
 pub use secret::Secret;

@@ -10,10 +10,11 @@ use super::dedupe::Dedupe;
 use super::route::Routes;
 use super::totals::{Totals, state_code};
 use crate::journal::{
-    Appended, CounterAdd, DeliveryState, Finish, Installed, JournalError, JournalOptions, NewEvent,
-    Next, PluginKey, Routed,
+    Appended, DeliveryState, Finish, Installed, JournalError, JournalOptions, NewEvent, Next,
+    Routed,
 };
-use crate::types::{DeliveryId, EventId, EventSeq, StoredEvent, UnixMicros};
+use crate::types::effects::CounterAdd;
+use crate::types::{DeliveryId, EventId, EventSeq, PluginKey, StoredEvent, UnixMicros};
 
 /// A write, as the writer thread gets it.
 #[derive(Debug)]
@@ -293,7 +294,7 @@ fn micros(time: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Effects;
+    use crate::types::Effects;
 
     #[test]
     fn an_outcome_weighs_as_much_as_its_reason() {
@@ -308,6 +309,7 @@ mod tests {
             duration: Duration::ZERO,
             cpu: Duration::ZERO,
             peak_memory: 0,
+            log: Vec::new(),
             effects: Effects::default(),
         };
         assert!(Op::Finish(Box::new(finish)).weight() > 2000);

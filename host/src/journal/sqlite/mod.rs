@@ -44,10 +44,13 @@ use self::lock::FolderLock;
 use self::reader::Reader;
 use self::writer::{Request, Writer};
 use super::{
-    Appended, Counter, Counts, DeliveryFilter, DeliveryRecord, Feed, Finish, Installed, Journal,
-    JournalError, JournalOptions, NewEvent, PendingPage, PluginKey,
+    Appended, AttemptRecord, Counter, Counts, DeliveryFilter, DeliveryRecord, EventFilter,
+    EventRecord, Feed, Finish, Inspect, Installed, Intake, JournalError, JournalOptions, Keep,
+    KeyValue, NewEvent, Operate, Outbox, OutboxFilter, OutboxFinish, OutboxPage, OutboxRecord,
+    PendingPage, Queue, Replay, Replayed, Retried, Roster, Upkeep,
 };
-use crate::types::{DeliveryId, EventId, StoredEvent, UnixMicros};
+use crate::types::effects::{KvEntry, KvPage, KvSnapshot};
+use crate::types::{DeliveryId, EventId, EventSeq, OutboxId, PluginKey, StoredEvent, UnixMicros};
 
 /// The database's name in the data folder.
 const FILE: &str = "journal.sqlite";
@@ -203,18 +206,90 @@ impl SqliteJournal {
 }
 
 #[async_trait]
-impl Journal for SqliteJournal {
+impl Intake for SqliteJournal {
     async fn append(&self, event: NewEvent) -> Result<Appended, JournalError> {
         match self.write(Op::Append(event)).await? {
             Value::Appended(appended) => Ok(appended),
             other => Err(mixed_up(&other)),
         }
     }
+}
 
+#[async_trait]
+impl Queue for SqliteJournal {
     async fn finish(&self, finish: Finish) -> Result<(), JournalError> {
         self.write(Op::Finish(Box::new(finish))).await.map(drop)
     }
 
+    async fn pending(
+        &self,
+        plugin: PluginKey,
+        after: DeliveryId,
+        limit: usize,
+    ) -> Result<PendingPage, JournalError> {
+        self.reader
+            .ask(move |conn| query::pending(conn, &plugin, after, limit))
+            .await
+    }
+
+    async fn pending_manual(
+        &self,
+        _: PluginKey,
+        _: DeliveryId,
+        _: usize,
+    ) -> Result<PendingPage, JournalError> {
+        Ok(PendingPage::default())
+    }
+}
+
+#[async_trait]
+impl KeyValue for SqliteJournal {
+    async fn kv_open(&self, _: &PluginKey) -> Result<KvSnapshot, JournalError> {
+        Err(JournalError::Closed)
+    }
+
+    async fn kv_get(
+        &self,
+        _: &PluginKey,
+        _: &str,
+        _: Vec<String>,
+    ) -> Result<Vec<Option<KvEntry>>, JournalError> {
+        Err(JournalError::Closed)
+    }
+
+    async fn kv_list(
+        &self,
+        _: &PluginKey,
+        _: &str,
+        _: Option<String>,
+    ) -> Result<KvPage, JournalError> {
+        Err(JournalError::Closed)
+    }
+}
+
+#[async_trait]
+impl Outbox for SqliteJournal {
+    async fn outbox_plugins(&self) -> Result<Vec<(PluginKey, UnixMicros)>, JournalError> {
+        Err(JournalError::Closed)
+    }
+
+    async fn outbox_due(
+        &self,
+        _: PluginKey,
+        _: UnixMicros,
+        _: Vec<OutboxId>,
+        _: usize,
+    ) -> Result<OutboxPage, JournalError> {
+        Err(JournalError::Closed)
+    }
+
+    async fn outbox_finish(&self, _: OutboxFinish) -> Result<(), JournalError> {
+        Err(JournalError::Closed)
+    }
+}
+
+#[async_trait]
+impl Roster for SqliteJournal {
     async fn install(&self, plugin: Installed) -> Result<(), JournalError> {
         self.write(Op::Install(plugin)).await.map(drop)
     }
@@ -229,20 +304,16 @@ impl Journal for SqliteJournal {
             other => Err(mixed_up(&other)),
         }
     }
+}
 
-    async fn pending(
-        &self,
-        plugin: PluginKey,
-        after: DeliveryId,
-        limit: usize,
-    ) -> Result<PendingPage, JournalError> {
-        self.reader
-            .ask(move |conn| query::pending(conn, &plugin, after, limit))
-            .await
-    }
-
+#[async_trait]
+impl Inspect for SqliteJournal {
     async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, JournalError> {
         self.reader.ask(move |conn| query::event(conn, id)).await
+    }
+
+    async fn events(&self, _: EventFilter, _: usize) -> Result<Vec<EventRecord>, JournalError> {
+        Err(JournalError::Closed)
     }
 
     async fn deliveries(
@@ -253,6 +324,14 @@ impl Journal for SqliteJournal {
         self.reader
             .ask(move |conn| query::deliveries(conn, &filter, limit))
             .await
+    }
+
+    async fn attempts(&self, _: DeliveryId) -> Result<Option<Vec<AttemptRecord>>, JournalError> {
+        Err(JournalError::Closed)
+    }
+
+    async fn outbox(&self, _: OutboxFilter, _: usize) -> Result<Vec<OutboxRecord>, JournalError> {
+        Err(JournalError::Closed)
     }
 
     async fn counters(&self, plugin: PluginKey) -> Result<Vec<Counter>, JournalError> {
@@ -266,10 +345,41 @@ impl Journal for SqliteJournal {
             .ask(|conn| totals::Totals::load(conn).map(Counts::from))
             .await
     }
+}
 
-    async fn clean(&self, before: UnixMicros) -> Result<u64, JournalError> {
+#[async_trait]
+impl Operate for SqliteJournal {
+    async fn retry(&self, _: DeliveryId) -> Result<Retried, JournalError> {
+        Err(JournalError::Closed)
+    }
+
+    async fn retry_dead(
+        &self,
+        _: PluginKey,
+        _: DeliveryId,
+    ) -> Result<Replayed<DeliveryId>, JournalError> {
+        Err(JournalError::Closed)
+    }
+
+    async fn replay(&self, _: Replay) -> Result<Replayed<EventSeq>, JournalError> {
+        Err(JournalError::Closed)
+    }
+
+    async fn outbox_retry(&self, _: OutboxId) -> Result<Retried, JournalError> {
+        Err(JournalError::Closed)
+    }
+}
+
+#[async_trait]
+impl Upkeep for SqliteJournal {
+    async fn clean(&self, keep: Keep) -> Result<u64, JournalError> {
         self.steps(Step::Parked).await?;
-        let removed = self.steps(Step::Events { before, after: 0 }).await?;
+        let removed = self
+            .steps(Step::Events {
+                before: keep.since,
+                after: 0,
+            })
+            .await?;
         self.steps(Step::Keys).await?;
         self.steps(Step::Pages).await?;
         Ok(removed)

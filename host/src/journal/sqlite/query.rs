@@ -13,7 +13,7 @@ use crate::types::{DeliveryId, EventId, PluginKey, StoredEvent, UnixMicros};
 /// Deliveries looked at in one statement where no index leads to the wanted ones.
 const SCAN: i64 = 8192;
 
-/// See [`Journal::pending`](crate::journal::Journal::pending).
+/// See [`Journal::pending`](crate::journal::Queue::pending).
 pub(super) fn pending(
     conn: &Connection,
     plugin: &PluginKey,
@@ -51,7 +51,7 @@ pub(super) fn pending(
     Ok(page)
 }
 
-/// See [`Journal::event`](crate::journal::Journal::event).
+/// See [`Journal::event`](crate::journal::Inspect::event).
 pub(super) fn event(
     conn: &Connection,
     id: EventId,
@@ -63,7 +63,7 @@ pub(super) fn event(
     .optional()
 }
 
-/// See [`Journal::counters`](crate::journal::Journal::counters).
+/// See [`Journal::counters`](crate::journal::Inspect::counters).
 pub(super) fn counters(
     conn: &Connection,
     plugin: &PluginKey,
@@ -81,7 +81,7 @@ pub(super) fn counters(
         .collect()
 }
 
-/// See [`Journal::deliveries`](crate::journal::Journal::deliveries).
+/// See [`Journal::deliveries`](crate::journal::Inspect::deliveries).
 pub(super) fn deliveries(
     conn: &Connection,
     filter: &DeliveryFilter,
@@ -217,6 +217,7 @@ fn record(row: &Row<'_>) -> Result<DeliveryRecord, rusqlite::Error> {
         event_type: row.get(4)?,
         session_id: row.get(12)?,
         state: state_of(row.get(5)?)?,
+        manual: false,
         attempts: row.get(6)?,
         due_at: row.get::<_, Option<i64>>(7)?.map(UnixMicros),
         reason: row.get(8)?,

@@ -74,6 +74,7 @@ impl From<Totals> for Counts {
             done: count(done),
             ignored: count(ignored),
             dead: count(dead),
+            ..Self::default()
         }
     }
 }

@@ -27,7 +27,13 @@ async fn finished_events_go_and_waiting_ones_stay() {
             .expect("finished");
     }
     // 0..450 are old; a third of them waits.
-    assert_eq!(journal.clean(later(450)).await.expect("cleaned"), 300);
+    assert_eq!(
+        journal
+            .clean(received_since(later(450)))
+            .await
+            .expect("cleaned"),
+        300
+    );
     let counts = journal.counts().await.expect("read");
     assert_eq!(counts.events, 300);
     assert_eq!(counts.pending, 200);
@@ -42,7 +48,13 @@ async fn finished_events_go_and_waiting_ones_stay() {
         .query_row("SELECT count(*) FROM delivery", [], |row| row.get(0))
         .expect("read");
     assert_eq!(rows, 300);
-    assert_eq!(journal.clean(later(450)).await.expect("cleaned"), 0);
+    assert_eq!(
+        journal
+            .clean(received_since(later(450)))
+            .await
+            .expect("cleaned"),
+        0
+    );
     journal.close().await;
 }
 
@@ -67,7 +79,10 @@ async fn parked_deliveries_die_after_their_time_and_not_before() {
         let answers = futures_util::future::join_all(bodies).await;
         assert!(answers.iter().all(Result::is_ok));
         journal.uninstall(plugin("gone")).await.expect("removed");
-        journal.clean(UnixMicros(0)).await.expect("cleaned");
+        journal
+            .clean(received_since(UnixMicros(0)))
+            .await
+            .expect("cleaned");
         let counts = journal.counts().await.expect("read");
         assert_eq!((counts.pending, counts.dead), (1400 - dead, dead));
         let filter = DeliveryFilter {
@@ -97,7 +112,13 @@ async fn space_goes_back_to_the_file_system() {
             .expect("read")
     };
     let before = pages();
-    assert_eq!(journal.clean(later(1)).await.expect("cleaned"), 3000);
+    assert_eq!(
+        journal
+            .clean(received_since(later(1)))
+            .await
+            .expect("cleaned"),
+        3000
+    );
     let after = pages();
     assert!(after < before / 2, "{before} pages, then {after}");
     journal.close().await;

@@ -159,7 +159,10 @@ async fn old_keys_leave_the_file() {
     assert!(answers.iter().all(Result::is_ok));
     let now = UnixMicros::now();
     store(&journal, at("fresh", now)).await;
-    journal.clean(UnixMicros(0)).await.expect("cleaned");
+    journal
+        .clean(received_since(UnixMicros(0)))
+        .await
+        .expect("cleaned");
     let keys: i64 = bench
         .sql()
         .query_row(

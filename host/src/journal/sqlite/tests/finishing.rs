@@ -1,7 +1,8 @@
 //! Outcomes and effects: once, together (guarantee 2).
 
 use super::*;
-use crate::journal::{Counter, CounterAdd, DeliveryFilter, DeliveryState, JournalError};
+use crate::journal::{Counter, DeliveryFilter, DeliveryState, JournalError};
+use crate::types::effects::CounterAdd;
 
 async fn journal_with(bench: &Bench, events: usize) -> SqliteJournal {
     let journal = bench.open();

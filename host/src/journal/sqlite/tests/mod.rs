@@ -17,12 +17,13 @@ use tempfile::TempDir;
 
 use super::{SqliteJournal, Tuning};
 use crate::journal::{
-    Appended, Effects, Feed, FeedItem, Finish, Installed, Journal as _, JournalOptions, NewEvent,
-    Next, PluginKey, Routed,
+    Appended, Feed, FeedItem, Finish, Inspect as _, Installed, Intake as _, JournalOptions, Keep,
+    NewEvent, Next, Queue as _, Roster as _, Routed, Upkeep as _,
 };
 use crate::types::event::Event;
 use crate::types::{
-    DedupeKey, DeliveryId, EndpointName, EventId, Payload, PluginName, Subscription, UnixMicros,
+    DedupeKey, DeliveryId, Effects, EndpointName, EventId, Payload, PluginKey, PluginName,
+    Subscription, UnixMicros,
 };
 
 /// A journal on a scratch folder, and what it announced.
@@ -67,7 +68,7 @@ impl Bench {
             .iter()
             .flat_map(|item| match item {
                 FeedItem::Routed(routed) => routed.clone(),
-                FeedItem::Reread => Vec::new(),
+                FeedItem::Reread | FeedItem::Manual(_) | FeedItem::Queued => Vec::new(),
             })
             .collect()
     }
@@ -134,6 +135,7 @@ fn outcome(delivery: DeliveryId, next: Next) -> Finish {
         duration: Duration::from_millis(3),
         cpu: Duration::from_millis(1),
         peak_memory: 65_536,
+        log: Vec::new(),
         effects: Effects::default(),
     }
 }
@@ -143,4 +145,9 @@ async fn store(journal: &SqliteJournal, new: NewEvent) -> usize {
         Appended::Stored { deliveries, .. } => deliveries,
         Appended::Duplicate { of } => panic!("taken for a duplicate of {of}"),
     }
+}
+
+/// Keeps what is not older than this.
+fn received_since(since: UnixMicros) -> Keep {
+    Keep { since, bytes: None }
 }

@@ -1,0 +1,197 @@
+//! What a handler reads and changes besides its answer: key-value, counters and
+//! requests to send. Collected while it runs; kept in the commit of its outcome
+//! or not at all.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// All that one attempt did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// Counters to add to: merged when committed, so they never conflict.
+    pub counters: Vec<CounterAdd>,
+    /// What it read and wrote in key-value.
+    pub kv: KvEffects,
+    /// Requests to queue, in the order of their index.
+    pub outbox: Vec<OutgoingRequest>,
+}
+
+impl Effects {
+    /// Whether there is nothing to check and nothing to keep.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.counters.is_empty() && self.kv.is_empty() && self.outbox.is_empty()
+    }
+
+    /// What is left of them when the attempt has failed: nothing is kept, but an
+    /// answer that came of outdated reads doesn't count either.
+    #[must_use]
+    pub fn only_reads(self) -> Self {
+        Self {
+            kv: KvEffects {
+                writes: Vec::new(),
+                ..self.kv
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Roughly how many bytes they add to a commit.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let counters = self.counters.iter().map(|add| add.name.len() + 64);
+        let writes = self.kv.writes.iter().map(KvWrite::weight);
+        let requests = self.outbox.iter().map(OutgoingRequest::weight);
+        counters.chain(writes).chain(requests).sum()
+    }
+}
+
+/// One addition to a counter of the delivery's plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CounterAdd {
+    /// The counter's name.
+    pub name: String,
+    /// How much to add; wraps nowhere: sums stop at the ends of the range.
+    pub delta: i64,
+}
+
+/// The place of a commit in the order of all that changed key-value. Each entry
+/// carries that of the commit that wrote it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KvVersion(pub i64);
+
+/// An entry's place: plugins see only their own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KvKey {
+    /// The bucket.
+    pub bucket: String,
+    /// The key in it.
+    pub key: String,
+}
+
+impl fmt::Display for KvKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of bucket {:?}", self.key, self.bucket)
+    }
+}
+
+/// An entry as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KvEntry {
+    /// The value.
+    pub value: Bytes,
+    /// Who wrote it.
+    pub version: KvVersion,
+}
+
+/// The state that an attempt starts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KvSnapshot {
+    /// The latest commit at that moment.
+    pub version: KvVersion,
+    /// Bytes of keys and values that the plugin has then.
+    pub used: u64,
+}
+
+/// Some keys of a bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KvPage {
+    /// In ascending order of their bytes.
+    pub keys: Vec<(String, KvVersion)>,
+    /// Whether there may be more after them.
+    pub more: bool,
+}
+
+/// What an attempt did in key-value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KvEffects {
+    /// What it found at each key that it read, its own writes apart; `None` is a
+    /// miss.
+    pub reads: Vec<(KvKey, Option<KvVersion>)>,
+    /// The parts of buckets that it listed, its own writes apart.
+    pub ranges: Vec<KvRange>,
+    /// What it wrote, each key once.
+    pub writes: Vec<KvWrite>,
+}
+
+impl KvEffects {
+    /// Whether it did nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reads.is_empty() && self.ranges.is_empty() && self.writes.is_empty()
+    }
+}
+
+/// A part of a bucket that was listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KvRange {
+    /// The bucket.
+    pub bucket: String,
+    /// The keys above this one; from the first if `None`.
+    pub after: Option<String>,
+    /// Up to this one, included; to the last if `None`.
+    pub through: Option<String>,
+    /// The keys that were there, in ascending order of their bytes.
+    pub keys: Vec<String>,
+}
+
+/// A key's new value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KvWrite {
+    /// Where.
+    pub at: KvKey,
+    /// What; `None` deletes.
+    pub value: Option<Bytes>,
+}
+
+impl KvWrite {
+    fn weight(&self) -> usize {
+        self.at.key.len() + self.value.as_ref().map_or(0, Bytes::len) + 64
+    }
+}
+
+/// A request that a handler wants sent after its outcome is stored. Checked:
+/// what is here can be sent as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingRequest {
+    /// `POST`, …
+    pub method: String,
+    /// Absolute.
+    pub url: String,
+    /// As the handler gave them.
+    pub headers: Vec<HeaderPair>,
+    /// May be empty.
+    pub body: Bytes,
+}
+
+impl OutgoingRequest {
+    fn weight(&self) -> usize {
+        let headers = self
+            .headers
+            .iter()
+            .map(|pair| pair.name.len() + pair.value.len());
+        self.url.len() + self.body.len() + headers.sum::<usize>() + 128
+    }
+}
+
+/// A header of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderPair {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A line that an attempt logged, as it is kept with the attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// `info`, …
+    pub level: String,
+    /// `stdout`, `stderr`, or the context that the handler gave.
+    pub context: String,
+    /// The line, without control characters.
+    pub message: String,
+}
