@@ -78,7 +78,8 @@ pub struct JournalOptions {
     pub dedupe_windows: BTreeMap<EndpointName, Duration>,
     /// For how long deliveries wait for a plugin that was removed.
     pub parked_for: Duration,
-    /// Bytes of keys and values that one plugin may have in key-value.
+    /// Bytes that one plugin may have in key-value: those of values, keys and,
+    /// with each key, its bucket's name.
     pub kv_quota: u64,
     /// Counters that one plugin may have.
     pub counters_quota: u64,
@@ -90,6 +91,13 @@ impl JournalOptions {
     pub fn window_of(&self, endpoint: &EndpointName) -> Duration {
         let own = self.dedupe_windows.get(endpoint).copied();
         own.unwrap_or(self.dedupe_window)
+    }
+
+    /// The longest dedupe window that an endpoint may have.
+    #[must_use]
+    pub fn longest_window(&self) -> Duration {
+        let own = self.dedupe_windows.values().copied();
+        own.fold(self.dedupe_window, Duration::max)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which events have been seen: keys by generation.
 //!
+//! Each endpoint has a window of its own; generations go by the longest of them.
 //! A generation takes keys for one window; then the next one opens, so at most
 //! two can hold a key that still counts. Old ones are dropped in small steps by
 //! [`Dedupe::drop_some`].
@@ -38,6 +39,8 @@ type Seen = ([u8; 16], UnixMicros);
 /// The dedupe keys of the file.
 #[derive(Debug)]
 pub(super) struct Dedupe {
+    /// The longest window of an endpoint: for so long a generation takes keys,
+    /// and for so long these may count.
     window: Duration,
     /// Oldest first; the last one takes the keys.
     generations: Vec<Generation>,
@@ -106,18 +109,15 @@ impl Dedupe {
         Ok(dedupe)
     }
 
-    /// The event that had this key inside the window before `at`.
+    /// The event that had this key after `oldest`, where the endpoint's window
+    /// begins.
     pub(super) fn find(
         &self,
         conn: &Connection,
         endpoint: i64,
         key: DedupeKey,
-        at: UnixMicros,
+        oldest: UnixMicros,
     ) -> Result<Option<EventId>, rusqlite::Error> {
-        if self.window.is_zero() {
-            return Ok(None);
-        }
-        let oldest = at.before(self.window);
         for generation in self.generations.iter().rev() {
             if generation.newest_at <= oldest {
                 continue;
@@ -143,9 +143,6 @@ impl Dedupe {
         event: EventId,
         at: UnixMicros,
     ) -> Result<(), rusqlite::Error> {
-        if self.window.is_zero() {
-            return Ok(());
-        }
         let generation = self.current(conn, at)?;
         conn.prepare_cached(
             "INSERT INTO dedupe_fresh (id, generation, endpoint, key, event_id, received_at)

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! append, finish, … ──▶ channel ──▶ writer: BEGIN … COMMIT (one fsync) ──▶ feed, answers
-//! pending, event, … ──▶ channel ──▶ reader: one page a statement
-//!                                   checkpointer: log ──▶ file, beside the writer
+//! pending, kv_get, … ──▶ channel ──▶ readers: one page a statement
+//!                                    checkpointer: log ──▶ file, beside the writer
 //! ```
 //!
 //! The writer takes everything that waits in its channel and commits it
@@ -12,6 +12,7 @@
 //! who comes when it is full waits.
 
 mod apply;
+mod calls;
 mod checkpoint;
 mod clean;
 mod dedupe;
@@ -23,6 +24,7 @@ mod reader;
 mod route;
 mod rows;
 mod schema;
+mod target;
 mod totals;
 mod writer;
 
@@ -33,24 +35,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
-use self::apply::{Op, State, Value};
+use self::apply::State;
 use self::checkpoint::Checkpointer;
-use self::clean::{Cleaned, Step};
 pub use self::error::OpenError;
 use self::lock::FolderLock;
 use self::reader::Reader;
 use self::writer::{Request, Writer};
-use super::{
-    Appended, AttemptRecord, Counter, Counts, DeliveryFilter, DeliveryRecord, EventFilter,
-    EventRecord, Feed, Finish, Inspect, Installed, Intake, JournalError, JournalOptions, Keep,
-    KeyValue, NewEvent, Operate, Outbox, OutboxFilter, OutboxFinish, OutboxPage, OutboxRecord,
-    PendingPage, Queue, Replay, Replayed, Retried, Roster, Upkeep,
-};
-use crate::types::effects::{KvEntry, KvPage, KvSnapshot};
-use crate::types::{DeliveryId, EventId, EventSeq, OutboxId, PluginKey, StoredEvent, UnixMicros};
+use super::{Feed, JournalOptions};
 
 /// The database's name in the data folder.
 const FILE: &str = "journal.sqlite";
@@ -61,7 +54,12 @@ const QUEUE: usize = 1024;
 #[derive(Debug)]
 pub struct SqliteJournal {
     writes: mpsc::Sender<Request>,
-    reader: Reader,
+    /// Pages of what is pending, for dispatch and the sender.
+    pages: Reader,
+    /// What handlers read: they wait for it.
+    entries: Reader,
+    /// What people look at, and replays.
+    views: Reader,
     fatal: watch::Receiver<Option<String>>,
     /// Whether the writer's end was asked for.
     closing: AtomicBool,
@@ -127,7 +125,9 @@ impl SqliteJournal {
             .map_err(sqlite)?;
         let state = State::load(&conn, &options).map_err(sqlite)?;
         let checkpointer = Checkpointer::start(&file)?;
-        let (reader, slot) = Reader::start(&file)?;
+        let (pages, pages_slot) = Reader::start(&file, "journal-read")?;
+        let (entries, entries_slot) = Reader::start(&file, "journal-kv")?;
+        let (views, views_slot) = Reader::start(&file, "journal-view")?;
         let (fatal, fatal_seen) = watch::channel(None);
         let (writes, requests) = mpsc::channel(QUEUE);
         let writer = Writer {
@@ -138,7 +138,7 @@ impl SqliteJournal {
             conn,
             state,
             checkpointer,
-            reader: slot,
+            slots: [pages_slot, entries_slot, views_slot],
             fatal,
             lock,
             broken: false,
@@ -149,7 +149,9 @@ impl SqliteJournal {
             .map_err(OpenError::Thread)?;
         Ok(Self {
             writes,
-            reader,
+            pages,
+            entries,
+            views,
             fatal: fatal_seen,
             closing: AtomicBool::new(false),
         })
@@ -173,228 +175,6 @@ impl SqliteJournal {
             None => std::future::pending().await,
         }
     }
-
-    async fn write(&self, op: Op) -> Result<Value, JournalError> {
-        let (reply, answer) = oneshot::channel();
-        self.writes
-            .send(Request::Do(op, reply))
-            .await
-            .map_err(|_| JournalError::Closed)?;
-        answer.await.unwrap_or_else(|_| {
-            Err(JournalError::Unconfirmed(
-                "the journal's thread ended".into(),
-            ))
-        })
-    }
-
-    async fn steps(&self, first: Step) -> Result<u64, JournalError> {
-        let mut events = 0;
-        let mut next = Some(first);
-        while let Some(step) = next {
-            let Value::Cleaned(Cleaned {
-                next: after,
-                events: removed,
-            }) = self.write(Op::Clean(step)).await?
-            else {
-                break;
-            };
-            events += removed;
-            next = after;
-        }
-        Ok(events)
-    }
-}
-
-#[async_trait]
-impl Intake for SqliteJournal {
-    async fn append(&self, event: NewEvent) -> Result<Appended, JournalError> {
-        match self.write(Op::Append(event)).await? {
-            Value::Appended(appended) => Ok(appended),
-            other => Err(mixed_up(&other)),
-        }
-    }
-}
-
-#[async_trait]
-impl Queue for SqliteJournal {
-    async fn finish(&self, finish: Finish) -> Result<(), JournalError> {
-        self.write(Op::Finish(Box::new(finish))).await.map(drop)
-    }
-
-    async fn pending(
-        &self,
-        plugin: PluginKey,
-        after: DeliveryId,
-        limit: usize,
-    ) -> Result<PendingPage, JournalError> {
-        self.reader
-            .ask(move |conn| query::pending(conn, &plugin, after, limit))
-            .await
-    }
-
-    async fn pending_manual(
-        &self,
-        _: PluginKey,
-        _: DeliveryId,
-        _: usize,
-    ) -> Result<PendingPage, JournalError> {
-        Ok(PendingPage::default())
-    }
-}
-
-#[async_trait]
-impl KeyValue for SqliteJournal {
-    async fn kv_open(&self, _: &PluginKey) -> Result<KvSnapshot, JournalError> {
-        Err(JournalError::Closed)
-    }
-
-    async fn kv_get(
-        &self,
-        _: &PluginKey,
-        _: &str,
-        _: Vec<String>,
-    ) -> Result<Vec<Option<KvEntry>>, JournalError> {
-        Err(JournalError::Closed)
-    }
-
-    async fn kv_list(
-        &self,
-        _: &PluginKey,
-        _: &str,
-        _: Option<String>,
-    ) -> Result<KvPage, JournalError> {
-        Err(JournalError::Closed)
-    }
-}
-
-#[async_trait]
-impl Outbox for SqliteJournal {
-    async fn outbox_plugins(&self) -> Result<Vec<(PluginKey, UnixMicros)>, JournalError> {
-        Err(JournalError::Closed)
-    }
-
-    async fn outbox_due(
-        &self,
-        _: PluginKey,
-        _: UnixMicros,
-        _: Vec<OutboxId>,
-        _: usize,
-    ) -> Result<OutboxPage, JournalError> {
-        Err(JournalError::Closed)
-    }
-
-    async fn outbox_finish(&self, _: OutboxFinish) -> Result<(), JournalError> {
-        Err(JournalError::Closed)
-    }
-}
-
-#[async_trait]
-impl Roster for SqliteJournal {
-    async fn install(&self, plugin: Installed) -> Result<(), JournalError> {
-        self.write(Op::Install(plugin)).await.map(drop)
-    }
-
-    async fn uninstall(&self, plugin: PluginKey) -> Result<(), JournalError> {
-        self.write(Op::Uninstall(plugin)).await.map(drop)
-    }
-
-    async fn installed(&self) -> Result<Vec<Installed>, JournalError> {
-        match self.write(Op::Installed).await? {
-            Value::Installed(list) => Ok(list),
-            other => Err(mixed_up(&other)),
-        }
-    }
-}
-
-#[async_trait]
-impl Inspect for SqliteJournal {
-    async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, JournalError> {
-        self.reader.ask(move |conn| query::event(conn, id)).await
-    }
-
-    async fn events(&self, _: EventFilter, _: usize) -> Result<Vec<EventRecord>, JournalError> {
-        Err(JournalError::Closed)
-    }
-
-    async fn deliveries(
-        &self,
-        filter: DeliveryFilter,
-        limit: usize,
-    ) -> Result<Vec<DeliveryRecord>, JournalError> {
-        self.reader
-            .ask(move |conn| query::deliveries(conn, &filter, limit))
-            .await
-    }
-
-    async fn attempts(&self, _: DeliveryId) -> Result<Option<Vec<AttemptRecord>>, JournalError> {
-        Err(JournalError::Closed)
-    }
-
-    async fn outbox(&self, _: OutboxFilter, _: usize) -> Result<Vec<OutboxRecord>, JournalError> {
-        Err(JournalError::Closed)
-    }
-
-    async fn counters(&self, plugin: PluginKey) -> Result<Vec<Counter>, JournalError> {
-        self.reader
-            .ask(move |conn| query::counters(conn, &plugin))
-            .await
-    }
-
-    async fn counts(&self) -> Result<Counts, JournalError> {
-        self.reader
-            .ask(|conn| totals::Totals::load(conn).map(Counts::from))
-            .await
-    }
-}
-
-#[async_trait]
-impl Operate for SqliteJournal {
-    async fn retry(&self, _: DeliveryId) -> Result<Retried, JournalError> {
-        Err(JournalError::Closed)
-    }
-
-    async fn retry_dead(
-        &self,
-        _: PluginKey,
-        _: DeliveryId,
-    ) -> Result<Replayed<DeliveryId>, JournalError> {
-        Err(JournalError::Closed)
-    }
-
-    async fn replay(&self, _: Replay) -> Result<Replayed<EventSeq>, JournalError> {
-        Err(JournalError::Closed)
-    }
-
-    async fn outbox_retry(&self, _: OutboxId) -> Result<Retried, JournalError> {
-        Err(JournalError::Closed)
-    }
-}
-
-#[async_trait]
-impl Upkeep for SqliteJournal {
-    async fn clean(&self, keep: Keep) -> Result<u64, JournalError> {
-        self.steps(Step::Parked).await?;
-        let removed = self
-            .steps(Step::Events {
-                before: keep.since,
-                after: 0,
-            })
-            .await?;
-        self.steps(Step::Keys).await?;
-        self.steps(Step::Pages).await?;
-        Ok(removed)
-    }
-
-    async fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-        let (reply, closed) = oneshot::channel();
-        if self.writes.send(Request::Close(reply)).await.is_ok() {
-            let _ = closed.await;
-        } else {
-            // Someone else is closing it: wait until the writer has ended.
-            self.writes.closed().await;
-        }
-    }
 }
 
 /// Where SQLite keeps a database's log.
@@ -402,10 +182,4 @@ fn log_path(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push("-wal");
     name.into()
-}
-
-/// The writer answered another question than was asked: a fault of this module.
-fn mixed_up(value: &Value) -> JournalError {
-    debug_assert!(false, "unexpected answer {value:?}");
-    JournalError::Unconfirmed("the journal's thread gave an answer of another kind".into())
 }

@@ -1,8 +1,10 @@
-//! Reading: one thread with a connection of its own, so that a page of results
-//! never waits for the writer, nor the writer for it.
+//! Reading: threads with a connection each, so that a page of results never
+//! waits for the writer, nor the writer for it. There is one for what dispatch
+//! and the sender page through, one for what handlers read and one for people,
+//! so that none of them waits for another kind.
 //!
-//! Each question is one statement over a bounded page: a read transaction that
-//! stays open would keep the log from starting over.
+//! Each question is about a bounded page: a read transaction that stays open
+//! would keep the log from starting over.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,15 +25,15 @@ type Question = Box<dyn FnOnce(&Connection) + Send>;
 /// A connection that the writer can close and open again under its user.
 pub(super) type Slot = Arc<Mutex<Option<Connection>>>;
 
-/// Asks the reading thread.
+/// Asks a reading thread.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
     questions: mpsc::Sender<Question>,
 }
 
 impl Reader {
-    /// Starts the thread. It ends when the last `Reader` is gone.
-    pub(super) fn start(file: &Path) -> Result<(Self, Slot), OpenError> {
+    /// Starts a thread of this name. It ends when the last `Reader` is gone.
+    pub(super) fn start(file: &Path, name: &str) -> Result<(Self, Slot), OpenError> {
         let conn = open_helper(file).map_err(|source| OpenError::Sqlite {
             file: file.into(),
             source,
@@ -40,7 +42,7 @@ impl Reader {
         let (questions, mut asked) = mpsc::channel::<Question>(QUEUE);
         let own = Arc::clone(&slot);
         thread::Builder::new()
-            .name("journal-read".into())
+            .name(name.into())
             .spawn(move || {
                 while let Some(question) = asked.blocking_recv() {
                     let guard = own.lock().unwrap_or_else(PoisonError::into_inner);

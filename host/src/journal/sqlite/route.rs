@@ -91,6 +91,13 @@ impl Routes {
             .filter(|route| route.subscription.wants(event))
     }
 
+    /// The row of a plugin on the list.
+    pub(super) fn id_of(&self, key: &PluginKey) -> Option<i64> {
+        let endpoint = self.endpoints.get(&key.endpoint)?;
+        let route = endpoint.plugins.iter().find(|route| route.key == *key)?;
+        Some(route.id)
+    }
+
     /// Everything on the list, sorted by name.
     pub(super) fn installed(&self) -> Vec<Installed> {
         let mut all: Vec<_> = self
@@ -181,6 +188,22 @@ pub(super) fn plugin_row(
     .optional()
 }
 
+/// A plugin's subscription, if it is on the list.
+pub(super) fn subscription(
+    conn: &Connection,
+    key: &PluginKey,
+) -> Result<Option<Subscription>, rusqlite::Error> {
+    conn.prepare_cached(
+        "SELECT p.subscription FROM plugin p JOIN endpoint e ON e.id = p.endpoint
+         WHERE e.name = ?1 AND p.name = ?2 AND p.removed_at IS NULL",
+    )?
+    .query_row([key.endpoint.as_str(), key.plugin.as_str()], |row| {
+        let text: String = row.get(0)?;
+        serde_json::from_str(&text).map_err(bad_text)
+    })
+    .optional()
+}
+
 /// A name from the file.
 pub(super) fn name_of<T>(text: String) -> Result<T, rusqlite::Error>
 where
@@ -204,6 +227,7 @@ fn installed_from(
     })
 }
 
-fn bad_text(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+/// Text in the file that no version of this program wrote.
+pub(super) fn bad_text(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::route::name_of;
 use crate::types::envelope::decode_payload;
 use crate::types::event::Event;
-use crate::types::{EventId, EventSeq, StoredEvent, UnixMicros};
+use crate::types::{EventId, EventSeq, PluginKey, StoredEvent, UnixMicros};
 
 /// The columns that [`event_at`] reads, from `event e` and `endpoint n`.
 pub(super) const EVENT_COLUMNS: &str = "e.seq, e.id, n.name, e.event_type, e.agent_id, \
@@ -42,4 +42,23 @@ pub(super) fn event_at(row: &Row<'_>, at: usize) -> Result<StoredEvent, rusqlite
 pub(super) fn event_id(row: &Row<'_>, at: usize) -> Result<EventId, rusqlite::Error> {
     row.get::<_, [u8; 16]>(at)
         .map(|bytes| EventId(Uuid::from_bytes(bytes)))
+}
+
+/// Reads the names of a plugin: its endpoint's, then its own.
+pub(super) fn plugin_key(row: &Row<'_>, at: usize) -> Result<PluginKey, rusqlite::Error> {
+    Ok(PluginKey {
+        endpoint: name_of(row.get(at)?)?,
+        plugin: name_of(row.get(at + 1)?)?,
+    })
+}
+
+/// Reads a number that is never negative.
+pub(super) fn number(row: &Row<'_>, at: usize) -> Result<Option<u64>, rusqlite::Error> {
+    let value: Option<i64> = row.get(at)?;
+    Ok(value.map(|n| u64::try_from(n).unwrap_or(0)))
+}
+
+/// How many rows a statement is to give.
+pub(super) fn limited(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }

@@ -13,7 +13,7 @@ const APPLICATION_ID: i32 = 0x686b_6278;
 
 /// One step from each schema version to the next; the file's `user_version` is
 /// the number of steps that it has taken. Released steps never change.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// The bytes of a page, fixed when the file is created. A commit writes whole
 /// pages to the log, so small ones cost less: the journal's benchmark did 32,000

@@ -6,14 +6,14 @@ use std::sync::PoisonError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::apply::{Op, State, Value};
+use super::apply::{News, Op, State, Value};
 use super::checkpoint::{self, Care, Checkpointer};
 use super::error::{self, Failure, classify};
 use super::lock::FolderLock;
 use super::reader::Slot;
 use super::schema::{open_helper, open_writer};
 use super::{OpenError, Tuning, log_file, log_path};
-use crate::journal::{Feed, FeedItem, JournalError, JournalOptions, Routed};
+use crate::journal::{Feed, FeedItem, JournalError, JournalOptions};
 
 /// Requests in one commit at most.
 const BATCH: usize = 512;
@@ -43,7 +43,8 @@ pub(super) struct Writer {
     pub(super) conn: Connection,
     pub(super) state: State,
     pub(super) checkpointer: Checkpointer,
-    pub(super) reader: Slot,
+    /// Those of the readers.
+    pub(super) slots: [Slot; 3],
     pub(super) fatal: watch::Sender<Option<String>>,
     pub(super) lock: FolderLock,
     /// The connection or the state in memory can't be trusted any more.
@@ -101,14 +102,14 @@ impl Writer {
         if self.broken { self.reopen() } else { Ok(()) }
     }
 
-    /// One transaction; afterwards its deliveries are announced. On an error
+    /// One transaction; afterwards its news is announced. On an error
     /// nothing of it counts and the state in memory is as committed.
     fn commit(&mut self, ops: &[Op]) -> Result<Answers, rusqlite::Error> {
-        let mut routed = Vec::new();
-        match self.transaction(ops, &mut routed) {
+        let mut news = News::default();
+        match self.transaction(ops, &mut news) {
             Ok(answers) => {
-                if !routed.is_empty() {
-                    (self.feed)(FeedItem::Routed(routed));
+                for item in news.items() {
+                    (self.feed)(item);
                 }
                 Ok(answers)
             }
@@ -136,16 +137,12 @@ impl Writer {
         Ok(())
     }
 
-    fn transaction(
-        &mut self,
-        ops: &[Op],
-        routed: &mut Vec<Routed>,
-    ) -> Result<Answers, rusqlite::Error> {
+    fn transaction(&mut self, ops: &[Op], news: &mut News) -> Result<Answers, rusqlite::Error> {
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let before = self.state.totals;
         let mut answers = Vec::with_capacity(ops.len());
         for op in ops {
-            answers.push(self.state.apply(&self.conn, op, routed)?);
+            answers.push(self.state.apply(&self.conn, op, news)?);
         }
         if self.state.totals != before {
             self.state.totals.save(&self.conn)?;
@@ -178,7 +175,7 @@ impl Writer {
     #[cold]
     fn reopen(&mut self) -> Result<(), OpenError> {
         tracing::error!("the disk did not confirm a write: reopening the journal");
-        let slots = [&self.reader, &self.checkpointer.slot].map(std::sync::Arc::clone);
+        let slots: Vec<Slot> = self.all_slots().cloned().collect();
         // All at once, so that nobody holds on to what the log was before.
         let mut guards = Vec::new();
         for slot in &slots {
@@ -248,9 +245,14 @@ impl Writer {
         Ok(())
     }
 
+    /// Every connection but the writer's own.
+    fn all_slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().chain([&self.checkpointer.slot])
+    }
+
     /// Leaves a file without a log behind, and frees the folder.
     fn end(self) {
-        for slot in [&self.reader, &self.checkpointer.slot] {
+        for slot in self.all_slots() {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         let emptied = match self.checkpointer.failed() {

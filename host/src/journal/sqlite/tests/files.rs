@@ -108,7 +108,7 @@ async fn the_file_has_its_format() {
             .expect("a pragma")
     };
     assert_eq!(pragma("application_id"), 0x686b_6278);
-    assert_eq!(pragma("user_version"), 1);
+    assert_eq!(pragma("user_version"), 2);
     assert_eq!(pragma("auto_vacuum"), 2, "incremental");
     assert_eq!(pragma("page_size"), i64::from(Tuning::default().page_size));
     let mode: String = sql

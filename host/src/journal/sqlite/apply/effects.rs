@@ -1,0 +1,100 @@
+//! An attempt's effects: first all that may refuse them, then all that they
+//! write.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::super::totals::Totals;
+use super::{Halt, News, counters, kv, outbox};
+use crate::journal::{Finish, JournalError, JournalOptions, Next};
+use crate::types::effects::OutgoingRequest;
+use crate::types::{DeliveryId, UnixMicros};
+
+/// Whose effects they are, and what it has already.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner {
+    pub(super) plugin: i64,
+    pub(super) event: i64,
+    pub(super) delivery: DeliveryId,
+    pub(super) kv_bytes: i64,
+    pub(super) counters: i64,
+}
+
+/// Effects that have been checked.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    owner: Owner,
+    kv: Option<kv::Plan<'a>>,
+    counters: Option<counters::Plan<'a>>,
+    outbox: &'a [OutgoingRequest],
+}
+
+/// Checks that what the attempt read is still so and that what it writes fits.
+pub(super) fn check<'a>(
+    conn: &Connection,
+    finish: &'a Finish,
+    options: &JournalOptions,
+) -> Result<Plan<'a>, Halt> {
+    let owner = owner(conn, finish.delivery)?;
+    let owner = owner.ok_or(Halt::Refused(JournalError::Superseded))?;
+    let effects = &finish.effects;
+    kv::check(conn, owner.plugin, &effects.kv)?;
+    let mut plan = Plan {
+        owner,
+        kv: None,
+        counters: None,
+        outbox: &[],
+    };
+    if finish.next != Next::Done {
+        return Ok(plan);
+    }
+    if !effects.kv.writes.is_empty() {
+        plan.kv = Some(kv::plan(conn, owner, &effects.kv.writes, options.kv_quota)?);
+    }
+    if !effects.counters.is_empty() {
+        let quota = options.counters_quota;
+        plan.counters = Some(counters::plan(conn, owner, &effects.counters, quota)?);
+    }
+    plan.outbox = &effects.outbox;
+    Ok(plan)
+}
+
+impl Plan<'_> {
+    /// Writes them.
+    pub(super) fn keep(
+        self,
+        conn: &Connection,
+        totals: &mut Totals,
+        news: &mut News,
+    ) -> Result<(), Halt> {
+        if let Some(kv) = self.kv {
+            totals.kv_version += 1;
+            kv.keep(conn, self.owner, totals.kv_version)?;
+        }
+        if let Some(counters) = self.counters {
+            counters.keep(conn, self.owner)?;
+        }
+        if !self.outbox.is_empty() {
+            outbox::queue(conn, totals, self.owner, self.outbox, UnixMicros::now())?;
+            news.queued = true;
+        }
+        Ok(())
+    }
+}
+
+/// The plugin of a pending delivery.
+fn owner(conn: &Connection, delivery: DeliveryId) -> Result<Option<Owner>, rusqlite::Error> {
+    conn.prepare_cached(
+        "SELECT d.plugin, d.event, p.kv_bytes, p.counters
+         FROM delivery d JOIN plugin p ON p.id = d.plugin WHERE d.id = ?1 AND d.state = 0",
+    )?
+    .query_row([delivery.0], |row| {
+        Ok(Owner {
+            plugin: row.get(0)?,
+            event: row.get(1)?,
+            delivery,
+            kv_bytes: row.get(2)?,
+            counters: row.get(3)?,
+        })
+    })
+    .optional()
+}
