@@ -1,6 +1,15 @@
-//! What may leave the host: which requests a plugin may send ([`grant`]), and to
-//! which addresses. One module for everything that sends for a plugin.
+//! What may leave the host, and how it does: one module for everything that
+//! sends for a plugin.
+//!
+//! ```text
+//! method, URL ─▶ target ─▶ grant ─▶ …
+//! ```
+//!
+//! [`target`] reads the URL, once and as browsers do; [`grant`] asks whether the
+//! plugin's manifest allows it.
 
 pub mod grant;
+pub mod target;
 
-pub use grant::{Denied, Grants};
+pub use grant::{Denied, GrantError, Grants};
+pub use target::{Target, Unfit};
