@@ -16,10 +16,12 @@ pub mod address;
 pub mod client;
 pub mod connect;
 pub mod grant;
+pub mod granted;
 pub mod target;
 
 pub use address::AllowedNets;
 pub use client::{Client, SendError};
 pub use connect::{Connector, SystemResolver};
 pub use grant::{Denied, GrantError, Grants};
+pub use granted::Granted;
 pub use target::{Target, Unfit};
