@@ -23,6 +23,7 @@ pub mod dispatch;
 pub mod ingest;
 pub mod journal;
 pub mod outbound;
+pub mod outbox;
 pub mod plugins;
 pub mod sandbox;
 pub mod service;

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::admin::{self, Admin, MoreMetrics, Page, PluginsView};
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, OutboundConfig};
 use crate::dispatch::{self, Dispatcher};
 use crate::ingest::health::Readiness;
 use crate::ingest::serve::{ServeOptions, serve};
@@ -26,6 +26,8 @@ use crate::ingest::stats::Stats;
 use crate::ingest::{Endpoint, Ingest, router};
 use crate::journal::sqlite::{OpenError, SqliteJournal};
 use crate::journal::{Journal, Keep};
+use crate::outbound::{self, Client, Connector, SystemResolver};
+use crate::outbox;
 use crate::plugins::cache::CodeCache;
 use crate::plugins::compile::Compiler;
 use crate::plugins::loader::{Loader, Options, StartError, own_program};
@@ -40,6 +42,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// How long compiling one file may take.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long resolving, connecting and the TLS handshake of a request may take
+/// each: one address that doesn't answer must leave time for another.
+const CONNECT_STEP: Duration = Duration::from_secs(10);
 
 /// How often old events are removed.
 const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
@@ -64,6 +70,9 @@ pub enum ServiceError {
         /// Why.
         source: io::Error,
     },
+    /// The authorities to trust can't be read.
+    #[error("`outbound.ca_file`: {0}")]
+    Authorities(#[from] outbound::connect::CaError),
     /// The plugins folder can't be followed.
     #[error(transparent)]
     Plugins(#[from] StartError),
@@ -93,7 +102,7 @@ pub struct Service {
     pub readiness: Readiness,
     sqlite: Arc<SqliteJournal>,
     dispatcher: Dispatcher,
-    /// Turned to true to stop the listeners.
+    /// Turned to true to stop the listeners and the sender.
     stop: watch::Sender<bool>,
     listeners: Vec<Task>,
     background: Vec<Task>,
@@ -123,7 +132,10 @@ impl Service {
             .map_err(|error| ServiceError::Sandbox(format!("{error:#}")))?;
         let sandbox = Arc::new(sandbox);
         let (dispatcher, inbox) = Dispatcher::new();
-        let sqlite = SqliteJournal::open(&config.data, config.journal.clone(), inbox.feed())?;
+        let client = client(&config.outbound)?;
+        let bell = outbox::Bell::default();
+        let feed = bell.on(inbox.feed());
+        let sqlite = SqliteJournal::open(&config.data, config.journal.clone(), feed)?;
         let sqlite = Arc::new(sqlite);
         let journal: Arc<dyn Journal> = sqlite.clone();
         let cache = CodeCache::open(&config.data).map_err(|source| ServiceError::Cache {
@@ -150,14 +162,26 @@ impl Service {
             stats: Arc::clone(&stats),
         });
         let registry = Arc::new(Registry::default());
+        let sent = Arc::new(outbox::Stats::default());
         let operator_pages = admin::router(Admin {
             journal: journal.clone(),
             plugins: Arc::new(View(Arc::clone(&registry))),
             readiness: readiness.clone(),
             stats,
             token: config.admin.token,
-            more_metrics: vec![dispatch_metrics(dispatcher.clone())],
+            more_metrics: vec![
+                dispatch_metrics(dispatcher.clone()),
+                outbox_metrics(Arc::clone(&sent)),
+            ],
         });
+        let sender = outbox::Sender {
+            store: sqlite.clone(),
+            client,
+            grants: grants_of(dispatcher.clone()),
+            options: config.outbound.outbox,
+            stats: sent,
+            bell,
+        };
         let listeners = vec![
             task(
                 "the webhook listener",
@@ -165,8 +189,9 @@ impl Service {
             ),
             task(
                 "the admin listener",
-                listener(operator, operator_pages, config.serve, stopped),
+                listener(operator, operator_pages, config.serve, stopped.clone()),
             ),
+            task("the outbox's sender", sender.run(turned_true(stopped))),
         ];
 
         let loader = Loader {
@@ -301,13 +326,14 @@ async fn listener(
     listener: TcpListener,
     router: axum::Router,
     options: ServeOptions,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    let stopped = async move {
-        // An error means that the service is gone, which is a stop as well.
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    serve(listener, router, options, stopped).await;
+    serve(listener, router, options, turned_true(stop)).await;
+}
+
+async fn turned_true(mut stop: watch::Receiver<bool>) {
+    // An error means that the service is gone, which is a stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Ready once the plugins in the folder are known. Ends with the task that
@@ -368,6 +394,51 @@ fn dispatch_metrics(dispatcher: Dispatcher) -> MoreMetrics {
             page.counter(name, help, count);
         }
     })
+}
+
+fn outbox_metrics(stats: Arc<outbox::Stats>) -> MoreMetrics {
+    Arc::new(move |page: &mut Page| {
+        let totals = stats.totals();
+        let counters = [
+            (
+                "hookbox_outbox_sent_total",
+                "Requests of the outbox that were answered with 2xx.",
+                totals.sent,
+            ),
+            (
+                "hookbox_outbox_failed_attempts_total",
+                "Attempts to send that failed.",
+                totals.failed_attempts,
+            ),
+            (
+                "hookbox_outbox_dead_total",
+                "Requests of the outbox given up.",
+                totals.dead,
+            ),
+        ];
+        for (name, help, count) in counters {
+            page.counter(name, help, count);
+        }
+    })
+}
+
+fn grants_of(dispatcher: Dispatcher) -> outbox::GrantsOf {
+    Arc::new(move |plugin: &PluginKey| dispatcher.grants(plugin))
+}
+
+fn client(config: &OutboundConfig) -> Result<Client, ServiceError> {
+    let authorities = match &config.ca_file {
+        Some(path) => outbound::connect::read_ca_file(path)?,
+        None => Vec::new(),
+    };
+    let resolver = Arc::new(SystemResolver);
+    let step = CONNECT_STEP.min(config.timeout);
+    let connector = Connector::new(resolver, config.allowed.clone(), authorities, step);
+    let bounds = outbound::client::Bounds {
+        total: config.timeout,
+        ..outbound::client::Bounds::default()
+    };
+    Ok(Client::new(connector, bounds))
 }
 
 fn engine_limits(limits: &Limits) -> EngineLimits {

@@ -11,6 +11,7 @@
 //! the current one.
 
 mod memory;
+mod outbound;
 mod raw;
 mod resolve;
 mod secret;
@@ -31,7 +32,10 @@ use crate::journal::JournalOptions;
 use crate::types::Secret;
 
 pub use memory::available as available_memory;
-pub use raw::{RawAdmin, RawAuth, RawConfig, RawIngest, RawJournal, RawLimits, RawScheme};
+pub use outbound::OutboundConfig;
+pub use raw::{
+    RawAdmin, RawAuth, RawConfig, RawIngest, RawJournal, RawLimits, RawOutbound, RawScheme,
+};
 pub use secret::{SecretError, SecretRef};
 pub use toml_file::Diagnosis;
 pub use units::{Size, Span, UnitError};
@@ -62,6 +66,8 @@ pub struct Config {
     pub retention: Duration,
     /// Bounds of attempts.
     pub limits: Limits,
+    /// How requests of plugins leave the host.
+    pub outbound: OutboundConfig,
 }
 
 /// The operator's listener.

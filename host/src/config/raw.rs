@@ -88,6 +88,26 @@ keys! {
     }
 }
 
+keys! {
+    /// `[outbound]`
+    RawOutbound {
+        /// Networks that requests may go to besides public addresses.
+        allow_private: Vec<String>,
+        /// Certificates of authorities to trust besides Mozilla's.
+        ca_file: PathBuf,
+        /// How long one exchange may take.
+        timeout: Span,
+        /// Attempts to send a request of the outbox.
+        attempts: u32,
+        /// The longest pause between two of them.
+        retry_max: Span,
+        /// Requests of one plugin in flight at once.
+        per_plugin: usize,
+        /// Requests in flight at once in all.
+        total: usize,
+    }
+}
+
 /// The type of an `[[auth]]` entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -140,6 +160,9 @@ pub struct RawConfig {
     /// `[limits]`
     #[serde(default)]
     pub limits: RawLimits,
+    /// `[outbound]`
+    #[serde(default)]
+    pub outbound: RawOutbound,
 }
 
 impl RawConfig {
@@ -160,12 +183,14 @@ impl RawConfig {
             ingest: self.ingest.over(below.ingest),
             journal: self.journal.over(below.journal),
             limits: self.limits.over(below.limits),
+            outbound: self.outbound.over(below.outbound),
         }
     }
 
     /// Makes the paths in it start at `base`, where the file lies.
     pub(super) fn rebase(&mut self, base: &std::path::Path) {
-        let places = [&mut self.plugins, &mut self.data];
+        let ca_file = &mut self.outbound.ca_file;
+        let places = [&mut self.plugins, &mut self.data, ca_file];
         for path in places.into_iter().flatten() {
             *path = base.join(&path);
         }

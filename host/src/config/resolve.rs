@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 
 use super::raw::{RawAuth, RawConfig, RawIngest, RawJournal, RawLimits, RawScheme};
-use super::{AdminConfig, Config, ConfigError, Limits, SecretRef, Size, Span, memory};
+use super::{AdminConfig, Config, ConfigError, Limits, SecretRef, Size, Span, memory, outbound};
 use crate::ingest::Bounds;
 use crate::ingest::auth::Scheme;
 use crate::ingest::serve::ServeOptions;
@@ -52,6 +52,7 @@ pub(super) fn resolve(raw: RawConfig, env: Env<'_>) -> Result<Config, ConfigErro
     }
     let (bounds, serve) = ingest(&raw.ingest)?;
     let (journal, retention) = journal(&raw.journal);
+    let outbound = outbound::resolve(raw.outbound, serve.grace)?;
     Ok(Config {
         listen,
         plugins: raw.plugins.unwrap_or_else(|| "./plugins".into()),
@@ -63,10 +64,11 @@ pub(super) fn resolve(raw: RawConfig, env: Env<'_>) -> Result<Config, ConfigErro
         journal,
         retention,
         limits: limits(&raw.limits)?,
+        outbound,
     })
 }
 
-fn value(key: &str, message: &str) -> ConfigError {
+pub(super) fn value(key: &str, message: &str) -> ConfigError {
     ConfigError::Value {
         key: key.to_owned(),
         message: message.to_owned(),
@@ -136,7 +138,11 @@ fn ingest(raw: &RawIngest) -> Result<(Bounds, ServeOptions), ConfigError> {
     ))
 }
 
-fn at_least_one(key: &str, given: Option<usize>, default: usize) -> Result<usize, ConfigError> {
+pub(super) fn at_least_one(
+    key: &str,
+    given: Option<usize>,
+    default: usize,
+) -> Result<usize, ConfigError> {
     match given.unwrap_or(default) {
         0 => Err(value(key, "must be at least 1")),
         number => Ok(number),

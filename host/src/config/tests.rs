@@ -259,6 +259,7 @@ fn the_operators_guide_names_every_key_with_its_default() {
     raw.auth.clear();
     raw.admin.token = None;
     raw.limits.memory_budget = None;
+    raw.outbound.ca_file = None;
     let shown = resolve::resolve(raw, &env).unwrap();
     assert_eq!(format!("{shown:?}"), format!("{:?}", resolve("").unwrap()));
 }

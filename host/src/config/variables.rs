@@ -8,7 +8,7 @@ use super::toml_file;
 
 /// The keys that a variable can set. The flag tells whether the value stands
 /// without quotes in TOML. `ingest.max_body` is `HOOKBOX_INGEST_MAX_BODY`.
-pub(super) const KEYS: [(&str, bool); 24] = [
+pub(super) const KEYS: [(&str, bool); 31] = [
     ("listen", false),
     ("plugins", false),
     ("data", false),
@@ -32,6 +32,13 @@ pub(super) const KEYS: [(&str, bool); 24] = [
     ("limits.per_endpoint", true),
     ("limits.total", true),
     ("limits.memory_budget", false),
+    ("outbound.allow_private", true),
+    ("outbound.ca_file", false),
+    ("outbound.timeout", false),
+    ("outbound.attempts", true),
+    ("outbound.retry_max", false),
+    ("outbound.per_plugin", true),
+    ("outbound.total", true),
     ("auth", true),
 ];
 

@@ -14,6 +14,7 @@ use super::run::{Runner, Settled};
 use super::threads::HandlerThreads;
 use super::{Limits, Plugin, Stats, Store};
 use crate::journal::{Feed, FeedItem, PendingPage, Routed};
+use crate::outbound::{Granted, Grants};
 use crate::sandbox::Sandbox;
 use crate::types::PluginKey;
 
@@ -39,6 +40,7 @@ pub(super) enum Message {
 pub struct Dispatcher {
     messages: mpsc::UnboundedSender<Message>,
     stats: Arc<Stats>,
+    granted: Arc<Granted>,
 }
 
 /// The receiving end, made before the journal is opened, since the journal
@@ -59,6 +61,7 @@ impl Dispatcher {
         let dispatcher = Self {
             messages: sender.clone(),
             stats: Arc::clone(&stats),
+            granted: Arc::default(),
         };
         let inbox = Inbox {
             messages,
@@ -73,6 +76,7 @@ impl Dispatcher {
     /// attempt can start on an earlier version any more.
     pub async fn swap(&self, key: PluginKey, plugin: Arc<Plugin>) {
         let (done, wait) = oneshot::channel();
+        self.granted.set(key.clone(), Arc::clone(&plugin.grants));
         self.send(Message::Swap(key, plugin, done));
         // An error means that dispatch has stopped: nothing starts then.
         let _ = wait.await;
@@ -81,6 +85,7 @@ impl Dispatcher {
     /// No attempt starts for `key` from now on; its deliveries wait in the store.
     pub async fn remove(&self, key: PluginKey) {
         let (done, wait) = oneshot::channel();
+        self.granted.remove(&key);
         self.send(Message::Remove(key, done));
         let _ = wait.await;
     }
@@ -105,6 +110,12 @@ impl Dispatcher {
     #[must_use]
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// What a plugin may send at present; `None` if it isn't loaded.
+    #[must_use]
+    pub fn grants(&self, key: &PluginKey) -> Option<Arc<Grants>> {
+        self.granted.get(key)
     }
 
     fn send(&self, message: Message) {
