@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use wit_parser::{Function, Interface, Resolve, Type, TypeDef, TypeDefKind, TypeId};
+use wit_parser::{Function, Handle, Interface, Resolve, Type, TypeDef, TypeDefKind, TypeId};
 
 use super::problem::{Problem, What, nearest};
 use super::render::{clip, function_text, optional_type_text, type_text};
@@ -142,6 +142,14 @@ impl<'a> Comparison<'a> {
                 for (found, wanted) in found.types.iter().zip(&wanted.types) {
                     self.types(place, *found, *wanted);
                 }
+            }
+            (TypeDefKind::Handle(Handle::Own(found)), TypeDefKind::Handle(Handle::Own(wanted)))
+            | (
+                TypeDefKind::Handle(Handle::Borrow(found)),
+                TypeDefKind::Handle(Handle::Borrow(wanted)),
+            ) => self.types(place, Type::Id(*found), Type::Id(*wanted)),
+            // Both stand in interfaces of the same name, which the caller compares.
+            (TypeDefKind::Resource, TypeDefKind::Resource) if found_def.name == wanted_def.name => {
             }
             _ => match (parts(found_def), parts(wanted_def)) {
                 (Some(found), Some(wanted)) if found.shape == wanted.shape => {

@@ -39,12 +39,6 @@ const WASI_0_2: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// Interfaces of the contract that no world imports yet.
-const NOT_SERVED: [&str; 2] = [
-    "hookbox:plugin/counters@0.1.0",
-    "hookbox:plugin/outbox@0.1.0",
-];
-
 /// What the host says to an import of this name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Offer {
@@ -58,11 +52,6 @@ pub(super) enum Offer {
 
 /// Looks up an import by its full name, such as `wasi:io/streams@0.2.6`.
 pub(super) fn offer(full_name: &str) -> Offer {
-    if NOT_SERVED.contains(&full_name) {
-        return not_offered(
-            "it is part of the contract, but this version of the host doesn't serve it yet",
-        );
-    }
     if interface_names().any(|known| known == full_name) {
         return match handler_of(full_name) {
             true => Offer::Refused(What::HandlerImported),
@@ -94,15 +83,16 @@ pub(super) fn offer(full_name: &str) -> Offer {
             nearest: nearest_interface(name.interface),
         }),
         "wasi:http" => not_offered(
-            "outgoing HTTP isn't available to plugins in this version of the host: \
-             turn it off in the language's tools (jco: `--disable http`), or don't use it",
+            "direct HTTP isn't available to plugins in this version of the host: queue requests with \
+             hookbox:plugin/outbox@0.1.0, and turn wasi:http off in the language's tools (jco: `--disable http`)",
         ),
-        "wasi:keyvalue" => {
-            not_offered("key-value stores aren't available in this version of the host")
-        }
+        "wasi:keyvalue" => not_offered(
+            "of wasi:keyvalue@0.2.0-draft2 the host offers store, atomics and batch: use these",
+        ),
         _ => not_offered(
             "use what the host offers instead: wasi:logging/logging@0.1.0-draft, \
-             wasi:config/store@0.2.0-rc.1, and of WASI 0.2 cli, clocks, filesystem, io, random, sockets",
+             wasi:config/store@0.2.0-rc.1, wasi:keyvalue (store, atomics, batch) @0.2.0-draft2, \
+             counters and outbox of hookbox:plugin@0.1.0, and of WASI 0.2 cli, clocks, filesystem, io, random, sockets",
         ),
     }
 }

@@ -12,7 +12,7 @@ pub const VERSION: &str = "0.1.0";
 
 /// The packages that the contract builds on, then the contract itself, each
 /// with its files' names: dependencies come first.
-const SOURCES: [&[(&str, &str)]; 3] = [
+const SOURCES: [&[(&str, &str)]; 4] = [
     &[(
         "wit/deps/wasi-logging-0.1.0-draft/logging.wit",
         include_str!("../../../wit/deps/wasi-logging-0.1.0-draft/logging.wit"),
@@ -21,6 +21,20 @@ const SOURCES: [&[(&str, &str)]; 3] = [
         "wit/deps/wasi-config-0.2.0-rc.1/store.wit",
         include_str!("../../../wit/deps/wasi-config-0.2.0-rc.1/store.wit"),
     )],
+    &[
+        (
+            "wit/deps/wasi-keyvalue-0.2.0-draft2/store.wit",
+            include_str!("../../../wit/deps/wasi-keyvalue-0.2.0-draft2/store.wit"),
+        ),
+        (
+            "wit/deps/wasi-keyvalue-0.2.0-draft2/atomics.wit",
+            include_str!("../../../wit/deps/wasi-keyvalue-0.2.0-draft2/atomics.wit"),
+        ),
+        (
+            "wit/deps/wasi-keyvalue-0.2.0-draft2/batch.wit",
+            include_str!("../../../wit/deps/wasi-keyvalue-0.2.0-draft2/batch.wit"),
+        ),
+    ],
     &[
         ("wit/types.wit", include_str!("../../../wit/types.wit")),
         (

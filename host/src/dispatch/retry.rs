@@ -61,6 +61,7 @@ fn is_trap(verdict: &Verdict) -> bool {
             | Failure::Cpu(_)
             | Failure::Wall(_)
             | Failure::StackOverflow
+            | Failure::Limit(_)
             | Failure::Trap(_)
             | Failure::Exit(_) => true,
         },

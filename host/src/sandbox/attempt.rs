@@ -10,6 +10,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::adapters::{self, Program};
 use super::caught::caught;
+use super::collect::Collector;
 use super::cpu::{CpuClock, Metered};
 use super::engine::{self, EngineLimits};
 use super::host::wasi;
@@ -139,6 +140,11 @@ impl Sandbox {
             MemoryGuard::new(attempt.limits.memory),
             Arc::clone(&attempt.config),
             Arc::clone(&log),
+            Collector::new(
+                Arc::clone(&attempt.kv),
+                Arc::clone(&attempt.grants),
+                attempt.limits.effects,
+            ),
             program.needs_wasi(),
         );
         let mut store = Store::new(&self.engine, state);
@@ -161,21 +167,20 @@ impl Sandbox {
                 Err(panic) => Verdict::Failed(Failure::Other(format!("the host failed: {panic}"))),
             }
         };
-        let peak_memory = store.data().memory.peak();
-        // The last lines of stdout come when the streams are dropped.
-        drop(store);
+        // The last lines of stdout come when the streams are dropped, here.
+        let (peak_memory, collect) = store.into_data().into_parts();
 
         let lines = log
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take_lines();
         Report {
+            effects: collect.into_effects(&verdict),
             verdict: reason::tidy(verdict),
             duration: started.elapsed(),
             cpu: clock.used(),
             peak_memory,
             log: lines,
-            effects: Effects::default(),
         }
     }
 }

@@ -28,7 +28,9 @@ pub struct EffectLimits {
     pub kv_writes: usize,
     /// Keys that it reads, lists or writes.
     pub kv_keys: usize,
-    /// Bytes of all keys and values that the plugin may have.
+    /// Bytes of all keys and values that the plugin may have. An attempt looks at
+    /// what there was when it started, so attempts that run at the same time may
+    /// pass it by `kv_writes` each.
     pub kv_total: u64,
     /// Requests that it queues in the outbox.
     pub requests: usize,

@@ -4,7 +4,9 @@
 //! ([`compile`]) and the host has verified; [`Sandbox::load`] links it into a
 //! [`Program`]. [`Sandbox::run`] makes one attempt: a fresh [`state::State`] and
 //! instance, the handler's call under its limits, and a [`Report`] of how it
-//! ended. Nothing outlives an attempt but the program's read-only code.
+//! ended. Nothing outlives an attempt but the program's read-only code and what
+//! the report says: what the handler read and wants kept ([`collect`]) is for the
+//! caller to check and to store.
 //!
 //! The limits of an attempt and what watches over each:
 //!
@@ -14,22 +16,29 @@
 //! | CPU time | [`cpu::CpuClock`], at each tick of the epoch |
 //! | wall clock | a timer around the whole attempt |
 //! | log | [`log::AttemptLog`], at each line |
+//! | entries and counters | [`overlay`] and [`collect`], at each call; [`stop`] ends it |
+//! | requests to send | [`request`], at each call |
 //! | reason | [`reason::reason`], when the attempt has ended |
 //! | bytes and handles given to the host | wasmtime, at each call |
 
 pub mod adapters;
 pub mod attempt;
 mod caught;
+mod collect;
 pub mod compile;
 pub mod cpu;
 pub mod engine;
+mod entries;
 mod host;
 pub mod kv;
 pub mod limits;
 mod load;
 pub mod log;
+mod overlay;
 pub mod reason;
+mod request;
 mod state;
+mod stop;
 pub mod verdict;
 
 pub use attempt::{Attempt, Report, Sandbox};

@@ -34,6 +34,7 @@ pub(super) fn tidy(verdict: Verdict) -> Verdict {
             reason: reason(&why),
         },
         Verdict::Failed(Failure::Trap(what)) => Verdict::Failed(Failure::Trap(reason(&what))),
+        Verdict::Failed(Failure::Limit(what)) => Verdict::Failed(Failure::Limit(reason(&what))),
         Verdict::Failed(Failure::Other(what)) => Verdict::Failed(Failure::Other(reason(&what))),
         plain @ (Verdict::Done
         | Verdict::Failed(_)

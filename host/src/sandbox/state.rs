@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::collect::Collector;
 use super::host::wasi;
 use super::limits::MemoryGuard;
 use super::log::{AttemptLog, Level};
@@ -32,6 +33,8 @@ pub(super) struct State {
     pub(super) config: Arc<BTreeMap<String, String>>,
     /// The attempt's log.
     pub(super) log: SharedLog,
+    /// What it reads and wants kept.
+    pub(super) collect: Collector,
     /// Only there for a component that imports WASI.
     wasi: Option<Box<Wasi>>,
 }
@@ -47,6 +50,7 @@ impl State {
         memory: MemoryGuard,
         config: Arc<BTreeMap<String, String>>,
         log: SharedLog,
+        collect: Collector,
         needs_wasi: bool,
     ) -> Self {
         let wasi = needs_wasi.then(|| {
@@ -61,8 +65,16 @@ impl State {
             memory,
             config,
             log,
+            collect,
             wasi,
         }
+    }
+}
+
+impl State {
+    /// What is left of an attempt: its peak of memory, and what it collected.
+    pub(super) fn into_parts(self) -> (u64, Collector) {
+        (self.memory.peak(), self.collect)
     }
 }
 

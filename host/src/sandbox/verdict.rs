@@ -6,7 +6,9 @@ use std::time::Duration;
 use wasmtime::{Trap, WasmBacktrace};
 
 use super::cpu::CpuExceeded;
+use super::kv::KvProblem;
 use super::limits::MemoryExceeded;
+use super::stop::Stop;
 use crate::types::effects::KvKey;
 
 /// The outcome of an attempt.
@@ -49,6 +51,8 @@ pub enum Failure {
     Wall(Duration),
     /// It recursed too deeply.
     StackOverflow,
+    /// It did more than it may with its entries or counters.
+    Limit(String),
     /// It trapped in another way.
     Trap(String),
     /// It asked to end the process.
@@ -66,6 +70,7 @@ impl fmt::Display for Failure {
             Self::StackOverflow => {
                 f.write_str("stack limit exceeded: the handler recursed too deeply")
             }
+            Self::Limit(what) => f.write_str(what),
             Self::Trap(what) => write!(f, "trapped: {what}"),
             Self::Exit(status) => write!(f, "called exit({status}) instead of returning"),
             Self::Other(what) => f.write_str(what),
@@ -78,7 +83,24 @@ pub(super) fn of_error(error: &wasmtime::Error) -> Verdict {
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return Verdict::NoRoom;
     }
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return of_stop(stop);
+    }
     Verdict::Failed(failure(error))
+}
+
+/// An attempt that the host has ended.
+fn of_stop(stop: &Stop) -> Verdict {
+    match stop {
+        Stop::Entries(KvProblem::Conflict { at }) => Verdict::Conflict { at: at.clone() },
+        // Not the handler's fault, so not like a trap.
+        Stop::Entries(KvProblem::Unavailable(_)) => {
+            Verdict::Failed(Failure::Other(stop.to_string()))
+        }
+        Stop::Keys { .. } | Stop::Counters { .. } | Stop::CounterName { .. } => {
+            Verdict::Failed(Failure::Limit(stop.to_string()))
+        }
+    }
 }
 
 fn failure(error: &wasmtime::Error) -> Failure {

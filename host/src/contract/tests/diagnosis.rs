@@ -1,5 +1,7 @@
 //! Broken component in, diagnosis out.
 
+use super::super::offers::{Offer, offer};
+use super::super::problem::What;
 use super::{edited, inspected, problems, with_world};
 use crate::types::Handlers;
 
@@ -326,15 +328,49 @@ fn an_unknown_interface_of_the_contract() {
 }
 
 #[test]
-fn parts_of_the_contract_that_are_not_served_yet() {
-    let world =
-        "world w { import hookbox:plugin/counters@0.1.0; export hookbox:plugin/on-event@0.1.0; }";
+fn counters_outbox_and_key_value_are_offered() {
+    let world = "world w {
+        import hookbox:plugin/counters@0.1.0; import hookbox:plugin/outbox@0.1.0;
+        import wasi:keyvalue/store@0.2.0-draft2; import wasi:keyvalue/atomics@0.2.0-draft2;
+        import wasi:keyvalue/batch@0.2.0-draft2; export hookbox:plugin/on-event@0.1.0; }";
     let inspection = inspected(&with_world(world), "w");
-    assert_eq!(
-        problems(&inspection),
-        ["import hookbox:plugin/counters@0.1.0: \
-             the component imports this, and the host doesn't offer it"]
+    assert_eq!(problems(&inspection), Vec::<String>::new());
+    assert_eq!(inspection.imports.len(), 5);
+}
+
+#[test]
+fn another_draft_of_key_value() {
+    let said = diagnosis("0.2.0-draft2", "0.2.0-draft");
+    assert_eq!(said.len(), 3, "{said:#?}");
+    assert!(
+        said.contains(
+            &"import wasi:keyvalue/store@0.2.0-draft: this is version 0.2.0-draft, \
+              and this host knows 0.2.0-draft2"
+                .to_owned()
+        ),
+        "{said:#?}"
     );
-    let advice = inspection.problems[0].advice();
-    assert!(advice.contains("doesn't serve it yet"), "{advice}");
+}
+
+#[test]
+fn a_method_of_a_resource_with_another_result() {
+    assert_eq!(
+        diagnosis(
+            "exists: func(key: string) -> result<bool, error>",
+            "exists: func(key: string) -> result<string, error>",
+        ),
+        [
+            "import wasi:keyvalue/store@0.2.0-draft2.[method]bucket.exists: result: ok: \
+             the type is string, and the contract says bool"
+        ]
+    );
+}
+
+#[test]
+fn a_key_value_interface_that_the_host_doesnt_have() {
+    let Offer::Refused(What::NotOffered { advice }) = offer("wasi:keyvalue/watcher@0.2.0-draft2")
+    else {
+        panic!("it isn't offered");
+    };
+    assert!(advice.contains("store, atomics and batch"), "{advice}");
 }

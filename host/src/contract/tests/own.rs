@@ -10,8 +10,8 @@ fn parses() {
     let resolve = wit::parse(str::to_owned).expect("wit/ parses");
     assert_eq!(
         resolve.packages.len(),
-        3,
-        "ours, and the two that it builds on"
+        4,
+        "ours, and the three that it builds on"
     );
 }
 

@@ -16,7 +16,18 @@ pub(in crate::sandbox) mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "hookbox:plugin/event-handler",
+        imports: {
+            "wasi:keyvalue": async | trappable,
+            "hookbox:plugin/counters": trappable,
+        },
         exports: { default: async },
+        with: {
+            "wasi:keyvalue/store.bucket": crate::sandbox::host::keyvalue::Bucket,
+            "wasi:keyvalue/atomics.cas": crate::sandbox::host::keyvalue::Cas,
+        },
+        trappable_error_type: {
+            "wasi:keyvalue/store.error" => crate::sandbox::stop::Trouble,
+        },
     });
 
     pub(super) mod room_join {
@@ -28,6 +39,9 @@ pub(in crate::sandbox) mod bindings {
                 "hookbox:plugin/types": super::hookbox::plugin::types,
                 "wasi:logging/logging": super::wasi::logging::logging,
                 "wasi:config/store": super::wasi::config::store,
+                "wasi:keyvalue": super::wasi::keyvalue,
+                "hookbox:plugin/counters": super::hookbox::plugin::counters,
+                "hookbox:plugin/outbox": super::hookbox::plugin::outbox,
             },
         });
     }
@@ -41,6 +55,9 @@ pub(in crate::sandbox) mod bindings {
                 "hookbox:plugin/types": super::hookbox::plugin::types,
                 "wasi:logging/logging": super::wasi::logging::logging,
                 "wasi:config/store": super::wasi::config::store,
+                "wasi:keyvalue": super::wasi::keyvalue,
+                "hookbox:plugin/counters": super::hookbox::plugin::counters,
+                "hookbox:plugin/outbox": super::hookbox::plugin::outbox,
             },
         });
     }
@@ -72,8 +89,17 @@ pub(super) fn handlers(component: &Component) -> Handlers {
 
 /// Adds the imports of the contract's worlds.
 pub(super) fn add_imports(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    bindings::wasi::logging::logging::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    bindings::wasi::config::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+    use bindings::hookbox::plugin::{counters, outbox};
+    use bindings::wasi::keyvalue::{atomics, batch, store};
+    use bindings::wasi::{config, logging};
+
+    logging::logging::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    config::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    atomics::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    batch::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    counters::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    outbox::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 
 impl Adapter {
