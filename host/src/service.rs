@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use crate::admin::{self, Admin, MoreMetrics, Page, PluginsView};
-use crate::config::{Config, Limits, OutboundConfig};
+use crate::admin::{self, Admin, MoreMetrics, Page, PluginsView, Presence};
+use crate::config::{Config, EndpointConfig, Limits, OutboundConfig};
 use crate::dispatch::{self, Dispatcher};
 use crate::ingest::health::Readiness;
 use crate::ingest::serve::{ServeOptions, serve};
@@ -34,7 +34,7 @@ use crate::plugins::loader::{Loader, Options, StartError, own_program};
 use crate::plugins::manifest::Policy;
 use crate::plugins::registry::{PluginStatus, Registry};
 use crate::sandbox::{AttemptLimits, EffectLimits, EngineLimits, Sandbox};
-use crate::types::{EndpointName, PluginKey, UnixMicros};
+use crate::types::{EndpointName, PluginKey, PluginName, UnixMicros};
 
 /// How long a stop may take on top of the configured grace: to move the journal's
 /// log into its file. Without that the next start does it.
@@ -156,7 +156,7 @@ impl Service {
         let stats = Arc::new(Stats::default());
         let ingest = router(Ingest {
             journal: journal.clone(),
-            endpoints: vec![Endpoint::default_endpoint(config.auth)],
+            endpoints: config.endpoints.iter().map(entrance).collect(),
             bounds: config.bounds,
             readiness: readiness.clone(),
             stats: Arc::clone(&stats),
@@ -165,6 +165,7 @@ impl Service {
         let sent = Arc::new(outbox::Stats::default());
         let operator_pages = admin::router(Admin {
             journal: journal.clone(),
+            operate: journal.clone(),
             plugins: Arc::new(View(Arc::clone(&registry))),
             readiness: readiness.clone(),
             stats,
@@ -202,26 +203,20 @@ impl Service {
             cache: Arc::new(cache),
             compiler: Compiler::new(own_program(), COMPILE_TIMEOUT),
         };
-        let folder = config.plugins.clone();
-        let is_there = folder.exists();
-        let listed = loader
-            .start(Options {
-                endpoint: EndpointName::default_endpoint(),
-                folder: config.plugins,
-                policy: policy(&config.limits),
-            })
-            .await?;
-        if !is_there {
-            info!(folder = %folder.display(), "there was no plugins folder: made an empty one");
-        }
+        retire(journal.as_ref(), &config.endpoints).await?;
+        let listed = load(loader, config.endpoints, policy(&config.limits)).await?;
         let background = vec![
             task(
-                "the plugins folder's task",
+                "the plugins folders' task",
                 follow_plugins(listed, readiness.clone()),
             ),
             task(
                 "the removal of old events",
-                clean(Arc::clone(&journal), config.retention),
+                clean(
+                    Arc::clone(&journal),
+                    config.retention,
+                    config.retention_size,
+                ),
             ),
         ];
         Ok(Self {
@@ -336,22 +331,76 @@ async fn turned_true(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Ready once the plugins in the folder are known. Ends with the task that
-/// follows the folder, which runs for as long as the receiver is held.
-async fn follow_plugins(mut listed: watch::Receiver<bool>, readiness: Readiness) {
-    if listed.wait_for(|listed| *listed).await.is_ok() {
-        readiness.ready();
-        while listed.changed().await.is_ok() {}
+/// What ingest needs of an endpoint.
+fn entrance(endpoint: &EndpointConfig) -> Endpoint {
+    Endpoint {
+        name: endpoint.name.clone(),
+        path: endpoint.path.clone(),
+        auth: endpoint.auth.clone(),
     }
 }
 
-async fn clean(journal: Arc<dyn Journal>, retention: Duration) {
+/// Parks the deliveries of endpoints that aren't configured any more, as those of
+/// a removed plugin: nobody would run them. With the endpoint back they run.
+async fn retire(roster: &dyn Journal, endpoints: &[EndpointConfig]) -> Result<(), StartError> {
+    for plugin in roster.installed().await? {
+        let endpoint = &plugin.key.endpoint;
+        if endpoints.iter().all(|known| known.name != *endpoint) {
+            warn!(
+                %endpoint, plugin = %plugin.key.plugin,
+                "the endpoint isn't configured any more: its plugin is taken off the list; its deliveries wait for a while in case that it comes back"
+            );
+            roster.uninstall(plugin.key).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts following each endpoint's folder.
+async fn load(
+    loader: Loader,
+    endpoints: Vec<EndpointConfig>,
+    policy: Policy,
+) -> Result<Vec<watch::Receiver<bool>>, StartError> {
+    let mut listed = Vec::new();
+    for endpoint in endpoints {
+        let folder = endpoint.plugins;
+        let is_there = folder.exists();
+        let options = Options {
+            endpoint: endpoint.name,
+            folder: folder.clone(),
+            policy,
+        };
+        listed.push(loader.clone().start(options).await?);
+        if !is_there {
+            info!(folder = %folder.display(), "there was no plugins folder: made an empty one");
+        }
+    }
+    Ok(listed)
+}
+
+/// Ready once the plugins in all folders are known. Ends with the first task that
+/// follows a folder; each runs for as long as its receiver is held.
+async fn follow_plugins(mut listed: Vec<watch::Receiver<bool>>, readiness: Readiness) {
+    for folder in &mut listed {
+        if folder.wait_for(|listed| *listed).await.is_err() {
+            return;
+        }
+    }
+    readiness.ready();
+    let ends = listed
+        .iter_mut()
+        .map(|folder| Box::pin(async move { while folder.changed().await.is_ok() {} }));
+    select_all(ends).await;
+}
+
+async fn clean(journal: Arc<dyn Journal>, retention: Duration, bytes: Option<u64>) {
     let mut interval = tokio::time::interval(CLEAN_INTERVAL);
     loop {
         interval.tick().await;
         let keep = Keep {
             since: UnixMicros::now().before(retention),
-            bytes: None,
+            bytes,
         };
         match journal.clean(keep).await {
             Ok(0) => {}
@@ -367,10 +416,25 @@ impl PluginsView for View {
     fn plugins(&self) -> Vec<Value> {
         let plugin = |(key, status): (PluginKey, PluginStatus)| {
             let mut value = json!(status);
+            value["endpoint"] = json!(key.endpoint);
             value["plugin"] = json!(key.plugin);
             value
         };
         self.0.snapshot().into_iter().map(plugin).collect()
+    }
+
+    fn find(&self, name: &PluginName) -> Vec<(EndpointName, Presence)> {
+        let found = self.0.snapshot().into_iter();
+        let found = found.filter(|(key, _)| key.plugin == *name);
+        let presence = |(key, status): (PluginKey, PluginStatus)| {
+            let presence = if status.disabled {
+                Presence::Disabled
+            } else {
+                Presence::Installed
+            };
+            (key.endpoint, presence)
+        };
+        found.map(presence).collect()
     }
 }
 
@@ -457,7 +521,8 @@ fn dispatch_limits(limits: &Limits, grace: Duration) -> dispatch::Limits {
     }
 }
 
-fn policy(limits: &Limits) -> Policy {
+/// What plugins get, and at most.
+pub(crate) fn policy(limits: &Limits) -> Policy {
     Policy {
         attempt: AttemptLimits {
             memory: limits.memory,
@@ -491,10 +556,15 @@ mod tests {
     #[tokio::test]
     async fn the_host_is_ready_once_the_plugins_are_known_and_for_as_long_as_they_are_followed() {
         let (listed, receiver) = watch::channel(false);
+        let (second_listed, second) = watch::channel(false);
         let readiness = Readiness::waiting("not looked yet");
-        let follow = tokio::spawn(follow_plugins(receiver, readiness.clone()));
+        let follow = tokio::spawn(follow_plugins(vec![receiver, second], readiness.clone()));
         assert!(readiness.reason().is_some());
         listed.send_replace(true);
+        // One folder alone isn't enough.
+        tokio::task::yield_now().await;
+        assert!(readiness.reason().is_some());
+        second_listed.send_replace(true);
         while readiness.reason().is_some() {
             tokio::task::yield_now().await;
         }

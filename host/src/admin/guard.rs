@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,9 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    match check(token.as_ref().as_ref(), request.headers()) {
+    let checked = check(token.as_ref().as_ref(), request.headers())
+        .and_then(|()| from_here(request.method(), request.headers()));
+    match checked {
         Ok(()) => next.run(request).await,
         Err(problem) => {
             let mut response = problem.into_response();
@@ -50,6 +52,39 @@ fn check(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), Problem> {
             .then_some(())
             .ok_or(Problem::ForeignHost),
     }
+}
+
+/// Whether a request that changes something can't be another site's page that
+/// uses its reader's browser: on loopback being on this machine is all the
+/// permission there is.
+fn from_here(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    if method.is_safe() {
+        return Ok(());
+    }
+    if headers.contains_key(header::ORIGIN) {
+        let origin = one(headers, header::ORIGIN);
+        let host = one(headers, header::HOST);
+        let same = origin.zip(host).is_some_and(|(origin, host)| {
+            let sent = origin
+                .strip_prefix(b"http://")
+                .or_else(|| origin.strip_prefix(b"https://"));
+            sent.is_some_and(|sent| sent.eq_ignore_ascii_case(host))
+        });
+        if !same {
+            return Err(Problem::ForeignOrigin);
+        }
+    }
+    one(headers, header::CONTENT_TYPE)
+        .filter(|value| {
+            let essence = value.split(|&byte| byte == b';').next();
+            essence.is_some_and(|essence| {
+                essence
+                    .trim_ascii()
+                    .eq_ignore_ascii_case(b"application/json")
+            })
+        })
+        .map(|_| ())
+        .ok_or(Problem::NeedsJson)
 }
 
 fn one(headers: &HeaderMap, name: header::HeaderName) -> Option<&[u8]> {
@@ -84,6 +119,50 @@ fn names_this_machine(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn change(lines: &[(&'static str, &'static str)]) -> Result<(), &'static str> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        from_here(&Method::POST, &headers).map_err(|problem| problem.answer().1)
+    }
+
+    #[test]
+    fn what_changes_something_must_be_json_and_from_no_other_site() {
+        const JSON: (&str, &str) = ("content-type", "Application/JSON; charset=utf-8");
+        const HOST: (&str, &str) = ("host", "localhost:3001");
+        assert_eq!(change(&[JSON, HOST]), Ok(()));
+        let own = ("origin", "http://localhost:3001");
+        assert_eq!(change(&[JSON, HOST, own]), Ok(()));
+        assert!(from_here(&Method::GET, &HeaderMap::new()).is_ok());
+        for kind in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "",
+            "application/json+x",
+        ] {
+            assert_eq!(
+                change(&[("content-type", kind), HOST]),
+                Err("content_type"),
+                "{kind}"
+            );
+        }
+        assert_eq!(change(&[HOST]), Err("content_type"));
+        assert_eq!(change(&[JSON, JSON, HOST]), Err("content_type"));
+        for origin in [
+            "https://evil.example",
+            "http://localhost:3000",
+            "http://localhost",
+            "null",
+            "",
+            "http://localhost:3001.evil.example",
+        ] {
+            let answer = change(&[JSON, HOST, ("origin", origin)]);
+            assert_eq!(answer, Err("foreign_origin"), "{origin}");
+        }
+        assert_eq!(change(&[JSON, HOST, own, own]), Err("foreign_origin"));
+    }
 
     #[test]
     fn only_names_of_this_machine_pass() {

@@ -66,6 +66,10 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Response {
             ] {
                 page.sample(name, &[("state", state)], float(count));
             }
+            let name = "hookbox_outbox_requests";
+            page.metric(name, "gauge", "Requests in the outbox by state.");
+            page.sample(name, &[("state", "pending")], float(counts.outbox_pending));
+            page.sample(name, &[("state", "dead")], float(counts.outbox_dead));
         }
         Err(error) => tracing::warn!("metrics lack the store's counts: {error}"),
     }

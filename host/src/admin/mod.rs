@@ -4,7 +4,9 @@
 //! reachable from other machines, and it answers only requests that name this
 //! machine itself in `Host`. A web page that makes its own name point to
 //! 127.0.0.1 is stopped by that. With a token, everything but `/healthz` and
-//! `/readyz` needs it.
+//! `/readyz` needs it. What changes something also needs a content type that no
+//! page can send to another site without asking first, and an `Origin`, where
+//! there is one, that is the listener itself.
 
 mod api;
 mod guard;
@@ -21,8 +23,8 @@ use axum::routing::get;
 use crate::ingest::health::{self, Readiness};
 use crate::ingest::problem::Problem;
 use crate::ingest::stats::Stats;
-use crate::journal::Inspect;
-use crate::types::Secret;
+use crate::journal::{Inspect, Operate};
+use crate::types::{EndpointName, PluginName, Secret};
 
 pub use metrics::Page;
 
@@ -30,6 +32,18 @@ pub use metrics::Page;
 pub trait PluginsView: Send + Sync + 'static {
     /// Each plugin, its state and what is known about it, as a JSON object.
     fn plugins(&self) -> Vec<serde_json::Value>;
+
+    /// The endpoints that have a plugin of this name.
+    fn find(&self, name: &PluginName) -> Vec<(EndpointName, Presence)>;
+}
+
+/// Whether a plugin that is there takes deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It does, at the latest once it is loaded.
+    Installed,
+    /// Its manifest turns it off.
+    Disabled,
 }
 
 /// More metrics than the listener's own: adds them to the page.
@@ -40,6 +54,8 @@ pub type MoreMetrics = Arc<dyn Fn(&mut Page) + Send + Sync>;
 pub struct Admin {
     /// Events and deliveries.
     pub journal: Arc<dyn Inspect>,
+    /// Has things done again.
+    pub operate: Arc<dyn Operate>,
     /// The plugins.
     pub plugins: Arc<dyn PluginsView>,
     /// For `/readyz`.
@@ -60,10 +76,7 @@ pub fn router(admin: Admin) -> Router {
     let admin = Arc::new(admin);
     let guarded = Router::new()
         .route("/metrics", get(metrics::page).fallback(only_get))
-        .route("/api/plugins", get(api::plugins).fallback(only_get))
-        .route("/api/counts", get(api::counts).fallback(only_get))
-        .route("/api/events/{id}", get(api::event).fallback(only_get))
-        .route("/api/deliveries", get(api::deliveries).fallback(only_get))
+        .merge(api::routes())
         .fallback(async || Problem::NoSuch("page here".to_owned()))
         .layer(from_fn_with_state(guard, guard::guard))
         .with_state(admin);

@@ -94,17 +94,28 @@ pub(super) fn run(args: Args) -> Result<ExitCode, ServeError> {
 async fn serve(config: Config) -> Result<ExitCode, ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let plugins = config.plugins.display().to_string();
+    let folders = config.endpoints.iter().map(|endpoint| &endpoint.plugins);
+    let folders = folders.map(|folder| folder.display().to_string());
+    let plugins = folders.collect::<Vec<_>>().join(", ");
+    let paths = config.endpoints.iter().map(|endpoint| &endpoint.path[..]);
+    let paths = paths.collect::<Vec<_>>().join(", ");
     let data = config.data.display().to_string();
-    let open = config.auth.is_empty();
+    let open = config
+        .endpoints
+        .iter()
+        .find(|endpoint| endpoint.auth.is_empty())
+        .map(|endpoint| endpoint.path.clone());
     let grace = config.serve.grace;
     let mut service = Service::start(config).await?;
     info!(
-        listen = %service.listen, admin = %service.admin, plugins, data,
-        authenticated = !open, "hookbox is up"
+        listen = %service.listen, paths, admin = %service.admin, plugins, data,
+        authenticated = open.is_none(), "hookbox is up"
     );
-    if open {
-        info!("no authentication is configured: everyone who reaches the address can post events");
+    if let Some(path) = open {
+        info!(
+            path,
+            "no authentication is configured: everyone who reaches the address can post events"
+        );
     }
 
     let reason = tokio::select! {

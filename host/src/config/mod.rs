@@ -10,6 +10,7 @@
 //! Paths in the file start at the file's folder; those of variables and flags at
 //! the current one.
 
+mod endpoints;
 mod memory;
 mod outbound;
 mod raw;
@@ -26,15 +27,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::ingest::Bounds;
-use crate::ingest::auth::Scheme;
 use crate::ingest::serve::ServeOptions;
 use crate::journal::JournalOptions;
 use crate::types::Secret;
 
+pub use endpoints::EndpointConfig;
 pub use memory::available as available_memory;
 pub use outbound::OutboundConfig;
 pub use raw::{
-    RawAdmin, RawAuth, RawConfig, RawIngest, RawJournal, RawLimits, RawOutbound, RawScheme,
+    RawAdmin, RawAuth, RawConfig, RawEndpoint, RawIngest, RawJournal, RawLimits, RawOutbound,
+    RawScheme,
 };
 pub use secret::{SecretError, SecretRef};
 pub use toml_file::Diagnosis;
@@ -48,14 +50,12 @@ pub const DEFAULT_FILE: &str = "hookbox.toml";
 pub struct Config {
     /// Where webhooks come in.
     pub listen: SocketAddr,
-    /// The plugins' folder.
-    pub plugins: PathBuf,
+    /// What comes in where, and for which plugins: at least one.
+    pub endpoints: Vec<EndpointConfig>,
     /// The store's folder.
     pub data: PathBuf,
     /// The operator's listener.
     pub admin: AdminConfig,
-    /// Who may post; everyone on this machine if empty.
-    pub auth: Vec<Scheme>,
     /// Bounds of requests.
     pub bounds: Bounds,
     /// Bounds of connections, of both listeners.
@@ -64,6 +64,8 @@ pub struct Config {
     pub journal: JournalOptions,
     /// For how long finished events are kept.
     pub retention: Duration,
+    /// How many bytes the store may have before the oldest finished events go.
+    pub retention_size: Option<u64>,
     /// Bounds of attempts.
     pub limits: Limits,
     /// How requests of plugins leave the host.
@@ -167,6 +169,18 @@ impl Config {
         overrides: Overrides,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
+        resolve::resolve(Self::layers(overrides, env)?, env)
+    }
+
+    /// File, variables and flags as one, with nothing resolved: for who needs a
+    /// part of it only, and must not fail over a secret that is none of theirs.
+    ///
+    /// # Errors
+    /// When the file or a variable can't be read.
+    pub fn layers(
+        overrides: Overrides,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<RawConfig, ConfigError> {
         let named = overrides
             .config
             .clone()
@@ -191,7 +205,7 @@ impl Config {
             },
             ..RawConfig::default()
         };
-        resolve::resolve(flags.over(variables.over(file)), env)
+        Ok(flags.over(variables.over(file)))
     }
 
     fn read_text(text: &str, path: &Path) -> Result<RawConfig, ConfigError> {

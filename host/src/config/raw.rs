@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::secret::SecretRef;
 use super::units::{Size, Span};
+use crate::types::EndpointName;
 
 /// A struct of optional keys that can be laid over another one.
 macro_rules! keys {
@@ -63,6 +64,12 @@ keys! {
         parked_for: Span,
         /// For how long finished events are kept.
         retention: Span,
+        /// How large the store may be before the oldest finished events go.
+        retention_size: Size,
+        /// Bytes of keys and values that one plugin may have.
+        kv_quota: Size,
+        /// Counters that one plugin may have.
+        counters_quota: u64,
     }
 }
 
@@ -133,6 +140,23 @@ pub struct RawAuth {
     pub secret: SecretRef,
 }
 
+/// `[[endpoint]]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawEndpoint {
+    /// Its name in the store.
+    pub name: EndpointName,
+    /// The URL's path.
+    pub path: Option<String>,
+    /// Its plugins' folder.
+    pub plugins: PathBuf,
+    /// `[[endpoint.auth]]`
+    #[serde(default)]
+    pub auth: Vec<RawAuth>,
+    /// For how long the same event counts as a duplicate; `"0"` is off.
+    pub dedupe_window: Option<Span>,
+}
+
 /// `hookbox.toml`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,6 +175,9 @@ pub struct RawConfig {
     /// `[[auth]]`
     #[serde(default)]
     pub auth: Vec<RawAuth>,
+    /// `[[endpoint]]`
+    #[serde(default, rename = "endpoint")]
+    pub endpoints: Vec<RawEndpoint>,
     /// `[ingest]`
     #[serde(default)]
     pub ingest: RawIngest,
@@ -180,6 +207,11 @@ impl RawConfig {
             } else {
                 self.auth
             },
+            endpoints: if self.endpoints.is_empty() {
+                below.endpoints
+            } else {
+                self.endpoints
+            },
             ingest: self.ingest.over(below.ingest),
             journal: self.journal.over(below.journal),
             limits: self.limits.over(below.limits),
@@ -191,14 +223,35 @@ impl RawConfig {
     pub(super) fn rebase(&mut self, base: &std::path::Path) {
         let ca_file = &mut self.outbound.ca_file;
         let places = [&mut self.plugins, &mut self.data, ca_file];
-        for path in places.into_iter().flatten() {
+        let folders = self.endpoints.iter_mut().map(|entry| &mut entry.plugins);
+        for path in places.into_iter().flatten().chain(folders) {
             *path = base.join(&path);
         }
-        let secrets = self.auth.iter_mut().map(|auth| &mut auth.secret);
+        let of_endpoints = self.endpoints.iter_mut().flat_map(|entry| &mut entry.auth);
+        let secrets = self.auth.iter_mut().chain(of_endpoints);
+        let secrets = secrets.map(|auth| &mut auth.secret);
         for secret in secrets.chain(self.admin.token.as_mut()) {
             if let SecretRef::File(path) = secret {
                 *path = base.join(&path);
             }
         }
+    }
+
+    /// Every secret that is named, with its key.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<(String, &SecretRef)> {
+        let mut all = Vec::new();
+        if let Some(token) = &self.admin.token {
+            all.push(("admin.token".to_owned(), token));
+        }
+        let own = ("auth".to_owned(), &self.auth);
+        let lists = self.endpoints.iter().enumerate();
+        let lists = lists.map(|(at, entry)| (format!("endpoint[{at}].auth"), &entry.auth));
+        for (list, auth) in std::iter::once(own).chain(lists) {
+            for (at, entry) in auth.iter().enumerate() {
+                all.push((format!("{list}[{at}].secret"), &entry.secret));
+            }
+        }
+        all
     }
 }

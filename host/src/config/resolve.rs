@@ -7,35 +7,29 @@ use std::time::Duration;
 
 use axum::http::HeaderName;
 
-use super::raw::{RawAuth, RawConfig, RawIngest, RawJournal, RawLimits, RawScheme};
-use super::{AdminConfig, Config, ConfigError, Limits, SecretRef, Size, Span, memory, outbound};
+use super::raw::{RawAuth, RawConfig, RawIngest, RawLimits, RawScheme};
+use super::{
+    AdminConfig, Config, ConfigError, Limits, SecretRef, Size, Span, endpoints, memory, outbound,
+};
 use crate::ingest::Bounds;
 use crate::ingest::auth::Scheme;
 use crate::ingest::serve::ServeOptions;
 use crate::journal::JournalOptions;
 use crate::types::Secret;
 
-type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
+pub(super) type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 pub(super) fn resolve(raw: RawConfig, env: Env<'_>) -> Result<Config, ConfigError> {
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let auth = schemes(&raw.auth, env)?;
     let listen = raw.listen.unwrap_or_else(|| local(3000));
-    if auth.is_empty() && !listen.ip().is_loopback() && raw.allow_open != Some(true) {
-        return Err(value(
-            "listen",
-            &format!(
-                "{listen} can be reached from other machines and no `[[auth]]` is configured: \
-                 add one, listen on 127.0.0.1, or set `allow_open = true` if anyone may post"
-            ),
-        ));
-    }
+    let endpoints = endpoints::resolve(&raw, listen, env)?;
     let token = raw
         .admin
         .token
-        .map(|token| fetch("admin.token", &token, env))
+        .as_ref()
+        .map(|token| fetch("admin.token", token, env))
         .transpose()?;
     let admin = AdminConfig {
         listen: raw.admin.listen.unwrap_or_else(|| local(3001)),
@@ -51,18 +45,18 @@ pub(super) fn resolve(raw: RawConfig, env: Env<'_>) -> Result<Config, ConfigErro
         ));
     }
     let (bounds, serve) = ingest(&raw.ingest)?;
-    let (journal, retention) = journal(&raw.journal);
+    let journal = journal(&raw);
     let outbound = outbound::resolve(raw.outbound, serve.grace)?;
     Ok(Config {
         listen,
-        plugins: raw.plugins.unwrap_or_else(|| "./plugins".into()),
         data: raw.data.unwrap_or_else(|| "./data".into()),
         admin,
-        auth,
+        endpoints,
         bounds,
         serve,
         journal,
-        retention,
+        retention: raw.journal.retention.map_or(WEEK, |span| span.0),
+        retention_size: raw.journal.retention_size.map(|size| size.0),
         limits: limits(&raw.limits)?,
         outbound,
     })
@@ -84,9 +78,14 @@ fn fetch(key: &str, secret: &SecretRef, env: Env<'_>) -> Result<Secret, ConfigEr
         })
 }
 
-fn schemes(entries: &[RawAuth], env: Env<'_>) -> Result<Vec<Scheme>, ConfigError> {
+/// The entries of the list `list`.
+pub(super) fn schemes(
+    list: &str,
+    entries: &[RawAuth],
+    env: Env<'_>,
+) -> Result<Vec<Scheme>, ConfigError> {
     let scheme = |(at, entry): (usize, &RawAuth)| {
-        let key = |field: &str| format!("auth[{at}].{field}");
+        let key = |field: &str| format!("{list}[{at}].{field}");
         let secret = fetch(&key("secret"), &entry.secret, env)?;
         match (entry.scheme, &entry.name) {
             (RawScheme::Header, None) => Err(value(
@@ -149,16 +148,22 @@ pub(super) fn at_least_one(
     }
 }
 
-fn journal(raw: &RawJournal) -> (JournalOptions, Duration) {
+fn journal(raw: &RawConfig) -> JournalOptions {
     let default = JournalOptions::default();
-    let options = JournalOptions {
-        dedupe_window: raw
+    let given = &raw.journal;
+    let windows = raw.endpoints.iter().filter_map(|entry| {
+        let window = entry.dedupe_window?;
+        Some((entry.name.clone(), window.0))
+    });
+    JournalOptions {
+        dedupe_window: given
             .dedupe_window
             .map_or(default.dedupe_window, |span| span.0),
-        parked_for: raw.parked_for.map_or(default.parked_for, |span| span.0),
-        ..default
-    };
-    (options, raw.retention.map_or(WEEK, |span| span.0))
+        dedupe_windows: windows.collect(),
+        parked_for: given.parked_for.map_or(default.parked_for, |span| span.0),
+        kv_quota: given.kv_quota.map_or(default.kv_quota, |size| size.0),
+        counters_quota: given.counters_quota.unwrap_or(default.counters_quota),
+    }
 }
 
 fn limits(raw: &RawLimits) -> Result<Limits, ConfigError> {

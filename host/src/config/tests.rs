@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::ingest::auth::Scheme;
 use crate::types::Secret;
 
 fn env(name: &str) -> Option<String> {
@@ -25,10 +26,18 @@ fn an_empty_file_has_the_documented_defaults() {
     let config = resolve("").unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:3000");
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:3001");
-    assert_eq!(config.plugins, Path::new("./plugins"));
+    let [default] = &config.endpoints[..] else {
+        panic!("one endpoint: {:?}", config.endpoints);
+    };
+    assert_eq!(default.plugins, Path::new("./plugins"));
+    assert_eq!(
+        (default.name.as_str(), default.path.as_str()),
+        ("default", "/webhook")
+    );
+    assert_eq!(config.retention_size, None);
     assert_eq!(config.data, Path::new("./data"));
     assert_eq!(config.bounds.max_body, 1 << 20);
-    assert!(config.auth.is_empty() && config.admin.token.is_none());
+    assert!(default.auth.is_empty() && config.admin.token.is_none());
     let limits = config.limits;
     assert_eq!((limits.memory, limits.log), (64 << 20, 64 << 10));
     assert_eq!((limits.cpu.as_secs(), limits.wall.as_secs()), (1, 10));
@@ -61,6 +70,9 @@ fn a_full_file_is_read() {
         [journal]
         dedupe_window = "0"
         retention = "3d"
+        retention_size = "2GiB"
+        kv_quota = "1MiB"
+        counters_quota = 7
         [limits]
         cpu = "250ms"
         memory_budget = "1GiB"
@@ -70,7 +82,7 @@ fn a_full_file_is_read() {
     let key = Secret::new("s3cret");
     assert_eq!(config.admin.token, Some(key.clone()));
     assert_eq!(
-        config.auth,
+        config.endpoints[0].auth,
         [
             Scheme::Header {
                 name: "x-api-key".parse().unwrap(),
@@ -82,6 +94,11 @@ fn a_full_file_is_read() {
     assert_eq!(config.bounds.max_body, 2 << 20);
     assert_eq!(config.journal.dedupe_window, Duration::ZERO);
     assert_eq!(config.retention, Duration::from_secs(3 * 86_400));
+    assert_eq!(config.retention_size, Some(2 << 30));
+    assert_eq!(
+        (config.journal.kv_quota, config.journal.counters_quota),
+        (1 << 20, 7)
+    );
     assert_eq!(config.limits.cpu, Duration::from_millis(250));
     assert!(!format!("{config:?}").contains("s3cret"));
 }
@@ -209,11 +226,11 @@ fn flags_come_before_variables_before_the_file_and_paths_keep_their_base() {
     assert_eq!(config.listen.port(), 4);
     assert_eq!(config.admin.listen.port(), 7);
     assert_eq!(config.admin.token, Some(Secret::new("from file")));
-    assert_eq!(config.plugins, dir.path().join("p"));
+    assert_eq!(config.endpoints[0].plugins, dir.path().join("p"));
     assert_eq!(config.data, Path::new("a \"folder\""));
     assert_eq!(config.limits.total, 5);
     assert_eq!(
-        config.auth,
+        config.endpoints[0].auth,
         [Scheme::Hmac {
             secret: Secret::new("k")
         }]
@@ -243,7 +260,7 @@ fn the_operators_guide_names_every_key_with_its_default() {
     let (_, block) = guide.split_once("```toml\n").unwrap();
     let (text, _) = block.split_once("```").unwrap();
     let table: toml::Table = toml::from_str(text).unwrap();
-    for (key, _) in variables::KEYS {
+    for &(key, _) in variables::KEYS {
         let mut place = Some(&table);
         let mut names = key.split('.').peekable();
         while let Some(name) = names.next() {
@@ -258,6 +275,7 @@ fn the_operators_guide_names_every_key_with_its_default() {
     // What the guide shows, but nobody has by default.
     raw.auth.clear();
     raw.admin.token = None;
+    raw.journal.retention_size = None;
     raw.limits.memory_budget = None;
     raw.outbound.ca_file = None;
     let shown = resolve::resolve(raw, &env).unwrap();
@@ -270,4 +288,124 @@ fn a_list_with_single_brackets_says_how_to_write_it() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("[[") && error.contains("line 1"), "{error}");
+}
+
+const TWO: &str = r#"
+[[endpoint]]
+name = "shop"
+plugins = "a"
+dedupe_window = "0"
+[[endpoint.auth]]
+type = "hmac"
+secret = "env:KEY"
+[[endpoint]]
+name = "blog"
+path = "/hooks/blog"
+plugins = "b"
+"#;
+
+#[test]
+fn endpoints_are_their_own_and_the_default_is_there_only_if_asked_for() {
+    let config = resolve(TWO).unwrap();
+    let seen: Vec<_> = config
+        .endpoints
+        .iter()
+        .map(|endpoint| {
+            let folder = endpoint.plugins.to_str().unwrap();
+            (
+                endpoint.name.as_str(),
+                endpoint.path.as_str(),
+                folder,
+                endpoint.auth.len(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("shop", "/webhook/shop", "a", 1),
+            ("blog", "/hooks/blog", "b", 0)
+        ]
+    );
+    let window = |endpoint: &EndpointConfig| config.journal.window_of(&endpoint.name);
+    let windows: Vec<_> = config.endpoints.iter().map(window).collect();
+    assert_eq!(windows, [Duration::ZERO, Duration::from_secs(86_400)]);
+
+    let with_default = resolve(&format!("plugins = \"p\"\n{TWO}")).unwrap();
+    assert_eq!(with_default.endpoints.len(), 3);
+    assert_eq!(with_default.endpoints[0].path, "/webhook");
+}
+
+#[test]
+fn endpoints_that_could_be_mixed_up_are_refused() {
+    let more = |text: &str| error(&format!("{TWO}[[endpoint]]\n{text}"));
+    for (text, expected) in [
+        (
+            more("name = \"shop\"\nplugins = \"c\""),
+            "two endpoints with the name `shop`",
+        ),
+        (
+            more("name = \"c\"\npath = \"/hooks/blog\"\nplugins = \"c\""),
+            "`blog` and `c` have the same path \"/hooks/blog\"",
+        ),
+        (
+            more("name = \"c\"\nplugins = \"x/../b\""),
+            "the plugins folders of `blog` and `c` are the same or lie one in the other",
+        ),
+        (
+            more("name = \"c\"\nplugins = \"a/c\""),
+            "the plugins folders of `shop` and `c` are the same or lie one in the other",
+        ),
+        (
+            more("name = \"c\"\npath = \"/readyz\"\nplugins = \"c\""),
+            "`endpoint[2].path`: \"/readyz\" is the host's own",
+        ),
+        (
+            more("name = \"C\"\nplugins = \"c\""),
+            "`endpoint[2].name`: 'C' can't stand there",
+        ),
+        (more("name = \"c\""), "missing field `plugins`"),
+        (
+            more("name = \"c\"\nplugin = \"c\""),
+            "line 15: `endpoint[2].plugin`: unknown key `plugin`; did you mean `plugins`?",
+        ),
+        (
+            more(
+                "name = \"c\"\nplugins = \"c\"\n[[endpoint.auth]]\ntype = \"header\"\nsecret = \"env:KEY\"",
+            ),
+            "`endpoint[2].auth[0].name`: an entry of the type \"header\" needs",
+        ),
+        (
+            error(&format!("listen = \"0.0.0.0:1\"\n{TWO}")),
+            "the endpoint `blog` has no `auth`",
+        ),
+        (
+            error(&format!(
+                "auth = [{{type = \"hmac\", secret = \"env:KEY\"}}]\n{TWO}"
+            )),
+            "`auth`: it belongs to the endpoint `default`, which isn't there",
+        ),
+    ] {
+        assert!(text.contains(expected), "{text} lacks {expected}");
+    }
+}
+
+#[test]
+fn every_secret_is_listed_with_its_key() {
+    let raw = Config::read_text(
+        &format!(
+            "auth = [{{type = \"hmac\", secret = \"env:A\"}}]\n{TWO}[admin]\ntoken = \"file:t\""
+        ),
+        Path::new("hookbox.toml"),
+    )
+    .unwrap();
+    let keys: Vec<_> = raw.secrets().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(
+        keys,
+        [
+            "admin.token",
+            "auth[0].secret",
+            "endpoint[0].auth[0].secret"
+        ]
+    );
 }

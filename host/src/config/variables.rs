@@ -7,8 +7,9 @@ use super::raw::RawConfig;
 use super::toml_file;
 
 /// The keys that a variable can set. The flag tells whether the value stands
-/// without quotes in TOML. `ingest.max_body` is `HOOKBOX_INGEST_MAX_BODY`.
-pub(super) const KEYS: [(&str, bool); 31] = [
+/// without quotes in TOML. `ingest.max_body` is `HOOKBOX_INGEST_MAX_BODY`. Only
+/// `[[endpoint]]` has none: a list of tables with lists in them is no variable.
+pub(super) const KEYS: &[(&str, bool)] = &[
     ("listen", false),
     ("plugins", false),
     ("data", false),
@@ -24,6 +25,9 @@ pub(super) const KEYS: [(&str, bool); 31] = [
     ("journal.dedupe_window", false),
     ("journal.parked_for", false),
     ("journal.retention", false),
+    ("journal.retention_size", false),
+    ("journal.kv_quota", false),
+    ("journal.counters_quota", true),
     ("limits.memory", false),
     ("limits.cpu", false),
     ("limits.wall", false),
@@ -46,7 +50,7 @@ pub(super) const KEYS: [(&str, bool); 31] = [
 /// `[{type = "hmac", secret = "env:NAME"}]`.
 pub(super) fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<RawConfig, ConfigError> {
     let mut layer = RawConfig::default();
-    for (key, bare) in KEYS {
+    for &(key, bare) in KEYS {
         let name = format!("HOOKBOX_{}", key.to_uppercase().replace('.', "_"));
         let Some(value) = env(&name) else { continue };
         let value = if bare {

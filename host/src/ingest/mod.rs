@@ -104,8 +104,11 @@ pub fn router(ingest: Ingest) -> Router {
         ingest.bounds.max_in_flight.min(Semaphore::MAX_PERMITS),
     ));
     let large = Arc::new(Semaphore::new(receive::LARGE_AT_ONCE));
-    let paths = ingest.endpoints.iter().map(|endpoint| &endpoint.path[..]);
-    let paths: Arc<str> = paths.collect::<Vec<_>>().join(", ").into();
+    // Of several, each is one customer's: nobody else is told.
+    let where_to: Arc<str> = match &ingest.endpoints[..] {
+        [only] => only.path[..].into(),
+        _ => "the paths that are configured".into(),
+    };
     let mut router = health::router(ingest.readiness);
     for endpoint in ingest.endpoints {
         let path = endpoint.path.clone();
@@ -123,5 +126,5 @@ pub fn router(ingest: Ingest) -> Router {
             .with_state(state);
         router = router.route(&path, route);
     }
-    router.fallback(async move || Problem::NotFound(paths))
+    router.fallback(async move || Problem::NotFound(where_to))
 }

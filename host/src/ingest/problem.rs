@@ -12,7 +12,7 @@ use crate::types::envelope::NotAnEvent;
 /// A request that isn't answered 200.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Problem {
-    /// The webhook listener: no such path. Names those that there are.
+    /// The webhook listener: no such path. Says where there is one.
     #[error("there is nothing at this path; webhooks are posted to {0}")]
     NotFound(Arc<str>),
     /// The path, but another method.
@@ -66,9 +66,22 @@ pub enum Problem {
     /// The admin listener without a token, asked by a name that isn't local.
     #[error("the Host header must name this machine itself (localhost, 127.0.0.1)")]
     ForeignHost,
+    /// The admin listener, asked to change something by another site's page.
+    #[error("the Origin header names another site: nothing is changed on behalf of its pages")]
+    ForeignOrigin,
+    /// The admin listener, asked to change something without saying that it is
+    /// JSON, which a page of another site can't say.
+    #[error("this changes something and needs the header `Content-Type: application/json`")]
+    NeedsJson,
     /// The admin API: no such thing.
     #[error("there is no {0}")]
     NoSuch(String),
+    /// The admin API: it is there, but not in a state for this.
+    #[error("{0}")]
+    Refused(String),
+    /// The admin API: the journal did not do it.
+    #[error("{0}")]
+    Store(JournalError),
 }
 
 impl Problem {
@@ -85,23 +98,16 @@ impl Problem {
             Self::Timeout { .. } => (StatusCode::BAD_REQUEST, "timeout"),
             Self::Incomplete(_) => (StatusCode::BAD_REQUEST, "incomplete_body"),
             Self::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
-            Self::NotStored(error) => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                match error {
-                    JournalError::Full(_) => "store_full",
-                    JournalError::Closed => "shutting_down",
-                    JournalError::Unconfirmed(_)
-                    | JournalError::Superseded
-                    | JournalError::Conflict { .. }
-                    | JournalError::Quota(_)
-                    | JournalError::Read(_) => "not_confirmed",
-                },
-            ),
+            Self::NotStored(error) => (StatusCode::SERVICE_UNAVAILABLE, store_code(error)),
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::NeedsToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::ForeignHost => (StatusCode::FORBIDDEN, "foreign_host"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::NeedsJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type"),
             Self::NoSuch(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Refused(_) => (StatusCode::CONFLICT, "conflict"),
+            Self::Store(error) => (StatusCode::SERVICE_UNAVAILABLE, store_code(error)),
         }
     }
 
@@ -109,9 +115,21 @@ impl Problem {
     fn retry_after(&self) -> Option<HeaderValue> {
         match self {
             Self::Overloaded | Self::NotReady(_) => Some(HeaderValue::from_static("1")),
-            Self::NotStored(_) => Some(HeaderValue::from_static("5")),
+            Self::NotStored(_) | Self::Store(_) => Some(HeaderValue::from_static("5")),
             _ => None,
         }
+    }
+}
+
+fn store_code(error: &JournalError) -> &'static str {
+    match error {
+        JournalError::Full(_) => "store_full",
+        JournalError::Closed => "shutting_down",
+        JournalError::Unconfirmed(_)
+        | JournalError::Superseded
+        | JournalError::Conflict { .. }
+        | JournalError::Quota(_)
+        | JournalError::Read(_) => "not_confirmed",
     }
 }
 

@@ -21,7 +21,7 @@ use crate::types::{DedupeKey, EventId, EventSeq};
 #[derive(Default)]
 struct Memory {
     events: Mutex<Vec<Arc<Event>>>,
-    keys: Mutex<HashMap<DedupeKey, EventId>>,
+    keys: Mutex<HashMap<(EndpointName, DedupeKey), EventId>>,
     fails: Mutex<Option<JournalError>>,
     /// Where set, appends tell that they have begun and wait.
     gate: Option<(Notify, Notify)>,
@@ -38,6 +38,7 @@ impl Intake for Memory {
             return Err(error);
         }
         if let Some(key) = new.dedupe {
+            let key = (new.event.endpoint.clone(), key);
             if let Some(of) = self.keys.lock().unwrap().get(&key) {
                 return Ok(Appended::Duplicate { of: *of });
             }
@@ -67,6 +68,16 @@ impl Host {
         bounds: Bounds,
         options: ServeOptions,
     ) -> Self {
+        let endpoints = vec![Endpoint::default_endpoint(auth)];
+        Self::with(endpoints, journal, bounds, options).await
+    }
+
+    async fn with(
+        endpoints: Vec<Endpoint>,
+        journal: Memory,
+        bounds: Bounds,
+        options: ServeOptions,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let journal = Arc::new(journal);
@@ -74,7 +85,7 @@ impl Host {
         let stats = Arc::new(Stats::default());
         let router = router(Ingest {
             journal: journal.clone(),
-            endpoints: vec![Endpoint::default_endpoint(auth)],
+            endpoints,
             bounds,
             readiness: readiness.clone(),
             stats: stats.clone(),
@@ -113,8 +124,12 @@ impl Host {
     }
 
     async fn post(&self, headers: &str, body: &[u8]) -> String {
+        self.post_to("/webhook", headers, body).await
+    }
+
+    async fn post_to(&self, path: &str, headers: &str, body: &[u8]) -> String {
         let mut request = format!(
-            "POST /webhook HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+            "POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
             body.len()
         ).into_bytes();
         request.extend_from_slice(body);
@@ -395,4 +410,45 @@ async fn readyz_tells_why_not_and_healthz_is_always_200() {
     assert_problem(&get("/readyz").await, 503, "not_ready");
     host.readiness.ready();
     assert_ok(&get("/readyz").await);
+}
+
+#[tokio::test]
+async fn each_endpoint_has_its_own_path_authentication_and_duplicates() {
+    let endpoint = |name: &str, key: &str| Endpoint {
+        name: EndpointName::new(name).unwrap(),
+        path: format!("/webhook/{name}"),
+        auth: vec![Scheme::Header {
+            name: "x-key".parse().unwrap(),
+            value: Secret::new(key),
+        }],
+    };
+    let host = Host::with(
+        vec![endpoint("shop", "s"), endpoint("blog", "b")],
+        Memory::default(),
+        Bounds::default(),
+        ServeOptions::default(),
+    )
+    .await;
+    let shop = async |key: &str| host.post_to("/webhook/shop", key, CHAT).await;
+    let blog = async |key: &str| host.post_to("/webhook/blog", key, CHAT).await;
+    assert_problem(&shop("x-key: b\r\n").await, 401, "unauthorized");
+    assert_problem(&blog("x-key: s\r\n").await, 401, "unauthorized");
+    for answer in [shop("x-key: s\r\n").await, blog("x-key: b\r\n").await] {
+        assert_ok(&answer);
+        assert!(!answer.contains(DUPLICATE_OF), "{answer}");
+    }
+    assert!(shop("x-key: s\r\n").await.contains(DUPLICATE_OF));
+    let names: Vec<_> = host
+        .events()
+        .iter()
+        .map(|event| event.endpoint.clone())
+        .collect();
+    assert_eq!(
+        names.iter().map(EndpointName::as_str).collect::<Vec<_>>(),
+        ["shop", "blog"]
+    );
+
+    let nowhere = host.post("x-key: s\r\n", CHAT).await;
+    assert_problem(&nowhere, 404, "not_found");
+    assert!(!nowhere.contains("/webhook/"), "{nowhere}");
 }
