@@ -27,7 +27,10 @@ pub trait Operate: Send + Sync + 'static {
     ) -> Result<Replayed<DeliveryId>, JournalError>;
 
     /// Makes a new delivery, for `replay.plugin`, of each stored event that fits
-    /// among the next few hundred. To be called until there are no more.
+    /// among the next few hundred. To be called until there are no more. A step
+    /// that is repeated after
+    /// [`JournalError::Unconfirmed`](super::JournalError::Unconfirmed) may make
+    /// its deliveries twice.
     ///
     /// # Errors
     /// As for [`Intake::append`](super::Intake::append).

@@ -112,7 +112,7 @@ fn set_up_writer(conn: &Connection, tuning: &Tuning) -> Result<(), rusqlite::Err
     if let Some(pages) = tuning.max_pages {
         conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
-    conn.set_prepared_statement_cache_capacity(64);
+    conn.set_prepared_statement_cache_capacity(128);
     Ok(())
 }
 

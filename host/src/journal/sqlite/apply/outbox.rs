@@ -71,10 +71,15 @@ impl State {
             }
             Some(_) => {}
         }
-        conn.prepare_cached(
+        // Of what was sent, nothing is kept that may be a secret.
+        let keep = match state {
+            OutboxState::Sent => ", url = target, headers = '[]', body = x''",
+            OutboxState::Pending | OutboxState::Dead => "",
+        };
+        conn.prepare_cached(&format!(
             "UPDATE outbox SET state = ?2, attempts = ?3, due_at = ?4, started_at = ?5,
-               status = ?6, reason = ?7 WHERE id = ?1",
-        )?
+               status = ?6, reason = ?7{keep} WHERE id = ?1"
+        ))?
         .execute(params![
             finish.id.0,
             outbox_code(state),
@@ -84,16 +89,10 @@ impl State {
             finish.status,
             reason
         ])?;
-        match state {
-            OutboxState::Pending => return Ok(()),
-            OutboxState::Dead => self.totals.outbox_dead += 1,
-            OutboxState::Sent => {
-                conn.prepare_cached(
-                    "UPDATE outbox SET url = target, headers = '[]', body = x'' WHERE id = ?1",
-                )?
-                .execute([finish.id.0])?;
-            }
+        if state == OutboxState::Pending {
+            return Ok(());
         }
+        self.totals.outbox_dead += i64::from(state == OutboxState::Dead);
         self.totals.outbox_pending -= 1;
         Ok(())
     }

@@ -34,12 +34,15 @@ pub(in super::super) fn kv_get(
     bucket: &str,
     keys: &[String],
 ) -> Result<Vec<Option<KvEntry>>, rusqlite::Error> {
-    // All of one moment.
-    let moment = conn.unchecked_transaction()?;
-    let Some(plugin) = plugin_row(&moment, plugin)? else {
+    // All of one moment; a single statement is that by itself.
+    let _moment = match keys.len() {
+        0 | 1 => None,
+        _ => Some(conn.unchecked_transaction()?),
+    };
+    let Some(plugin) = plugin_row(conn, plugin)? else {
         return Ok(vec![None; keys.len()]);
     };
-    let mut statement = moment.prepare_cached(
+    let mut statement = conn.prepare_cached(
         "SELECT version, value FROM kv WHERE plugin = ?1 AND bucket = ?2 AND key = ?3",
     )?;
     keys.iter()

@@ -216,3 +216,63 @@ async fn keys_are_found_while_they_are_sorted_in_and_after_a_restart() {
     check(&journal).await;
     journal.close().await;
 }
+
+#[tokio::test]
+async fn each_endpoint_has_its_window_through_a_restart() {
+    let name = |name: &str| EndpointName::new(name).expect("a name");
+    let seconds = Duration::from_secs;
+    let windows = [
+        (name("short"), seconds(10)),
+        (name("long"), seconds(600)),
+        (name("off"), Duration::ZERO),
+    ];
+    let bench = Bench::with(JournalOptions {
+        dedupe_window: seconds(60),
+        dedupe_windows: windows.into(),
+        ..JournalOptions::default()
+    });
+    let on = |endpoint: &str, body: &str, received_at| {
+        let mut event = event_of(body, received_at);
+        event.endpoint = name(endpoint);
+        new(event)
+    };
+    let endpoints = ["short", "long", "off", "default"];
+    let mut journal = bench.open();
+    // (seconds since the first, endpoints on which it is a duplicate of it)
+    let again: [(u64, &[&str]); 4] = [
+        (9, &["short", "long", "default"]),
+        (10, &["long", "default"]),
+        (60, &["long"]),
+        (600, &[]),
+    ];
+    for (round, (after, duplicates)) in again.into_iter().enumerate() {
+        // Both before and after a restart.
+        for restart in [false, true] {
+            let body = format!("{round} {restart}");
+            let start = u64::try_from(round).expect("small") * 10_000;
+            let mut firsts = Vec::new();
+            for endpoint in endpoints {
+                let first = on(endpoint, &body, later(start));
+                firsts.push(first.event.id);
+                store(&journal, first).await;
+            }
+            if restart {
+                journal.close().await;
+                journal = bench.open();
+            }
+            for (endpoint, first) in endpoints.into_iter().zip(firsts) {
+                let second = on(endpoint, &body, later(start + after));
+                if duplicates.contains(&endpoint) {
+                    assert_eq!(
+                        duplicate_of(&journal, second).await,
+                        first,
+                        "{endpoint} {after}"
+                    );
+                } else {
+                    store(&journal, second).await;
+                }
+            }
+        }
+    }
+    journal.close().await;
+}

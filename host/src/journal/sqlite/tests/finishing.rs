@@ -4,15 +4,6 @@ use super::*;
 use crate::journal::{Counter, DeliveryFilter, DeliveryState, JournalError};
 use crate::types::effects::CounterAdd;
 
-async fn journal_with(bench: &Bench, events: usize) -> SqliteJournal {
-    let journal = bench.open();
-    journal.install(everything("a")).await.expect("installed");
-    for n in 0..events {
-        store(&journal, at(&n.to_string(), NOW)).await;
-    }
-    journal
-}
-
 fn counting(delivery: DeliveryId, delta: i64) -> Finish {
     let mut finish = outcome(delivery, Next::Done);
     finish.effects.counters = vec![CounterAdd {

@@ -1,11 +1,19 @@
 //! What the engine promises, on real files.
 
+mod again;
 mod cleaning;
 mod deduping;
 mod ending;
+mod entries;
 mod files;
 mod finishing;
+mod history;
+mod listing;
+mod migrating;
+mod model;
+mod quotas;
 mod routing;
+mod sending;
 mod trouble;
 
 use std::path::Path;
@@ -20,6 +28,7 @@ use crate::journal::{
     Appended, Feed, FeedItem, Finish, Inspect as _, Installed, Intake as _, JournalOptions, Keep,
     NewEvent, Next, Queue as _, Roster as _, Routed, Upkeep as _,
 };
+use crate::types::effects::{HeaderPair, KvKey, KvWrite, OutgoingRequest};
 use crate::types::event::Event;
 use crate::types::{
     DedupeKey, DeliveryId, Effects, EndpointName, EventId, Payload, PluginKey, PluginName,
@@ -71,6 +80,39 @@ impl Bench {
                 FeedItem::Reread | FeedItem::Manual(_) | FeedItem::Queued => Vec::new(),
             })
             .collect()
+    }
+
+    /// How often the outbox was announced.
+    fn queued(&self) -> usize {
+        let heard = self.heard.lock().expect("not poisoned");
+        let queued = heard.iter().filter(|item| matches!(item, FeedItem::Queued));
+        queued.count()
+    }
+
+    /// The plugins that had deliveries by hand announced.
+    fn manual(&self) -> Vec<PluginKey> {
+        let heard = self.heard.lock().expect("not poisoned");
+        heard
+            .iter()
+            .filter_map(|item| match item {
+                FeedItem::Manual(plugin) => Some(plugin.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The deliveries that were routed, in order.
+    fn deliveries(&self) -> Vec<DeliveryId> {
+        self.routed().iter().map(|one| one.delivery).collect()
+    }
+
+    /// Rows of a table, counted from outside.
+    fn rows(&self, table: &str) -> i64 {
+        self.sql()
+            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+                row.get(0)
+            })
+            .expect("read")
     }
 
     /// Looks into the file from outside.
@@ -138,6 +180,74 @@ fn outcome(delivery: DeliveryId, next: Next) -> Finish {
         log: Vec::new(),
         effects: Effects::default(),
     }
+}
+
+/// A journal with plugin `a` and this many deliveries for it.
+async fn journal_with(bench: &Bench, events: usize) -> SqliteJournal {
+    let journal = bench.open();
+    journal.install(everything("a")).await.expect("installed");
+    for n in 0..events {
+        store(&journal, at(&n.to_string(), NOW)).await;
+    }
+    journal
+}
+
+fn dead(delivery: DeliveryId) -> Finish {
+    let reason = "no".into();
+    outcome(delivery, Next::Dead { reason })
+}
+
+fn retry_at(delivery: DeliveryId, seconds: u64) -> Finish {
+    let (due_at, reason) = (later(seconds), "not now".into());
+    outcome(delivery, Next::Retry { due_at, reason })
+}
+
+fn kv_key(bucket: &str, key: &str) -> KvKey {
+    KvKey {
+        bucket: bucket.into(),
+        key: key.into(),
+    }
+}
+
+/// A write into bucket `b`.
+fn put(key: &str, value: &str) -> KvWrite {
+    KvWrite {
+        at: kv_key("b", key),
+        value: Some(Bytes::copy_from_slice(value.as_bytes())),
+    }
+}
+
+fn delete(key: &str) -> KvWrite {
+    KvWrite {
+        at: kv_key("b", key),
+        value: None,
+    }
+}
+
+/// A handled delivery that wrote this.
+fn writing(delivery: DeliveryId, writes: Vec<KvWrite>) -> Finish {
+    let mut finish = outcome(delivery, Next::Done);
+    finish.effects.kv.writes = writes;
+    finish
+}
+
+fn request(url: &str) -> OutgoingRequest {
+    OutgoingRequest {
+        method: "POST".into(),
+        url: url.into(),
+        headers: vec![HeaderPair {
+            name: "x-token".into(),
+            value: "secret".into(),
+        }],
+        body: Bytes::from_static(b"{\"n\":1}"),
+    }
+}
+
+/// A handled delivery that wants these sent.
+fn wanting(delivery: DeliveryId, urls: &[&str]) -> Finish {
+    let mut finish = outcome(delivery, Next::Done);
+    finish.effects.outbox = urls.iter().map(|url| request(url)).collect();
+    finish
 }
 
 async fn store(journal: &SqliteJournal, new: NewEvent) -> usize {
