@@ -135,7 +135,6 @@ impl Service {
                 Arc::clone(&sandbox),
                 sqlite.clone(),
                 dispatch_limits(&config.limits, config.serve.grace),
-                dispatch::retry::RetryPolicy::default(),
             )
             .map_err(ServiceError::Threads)?;
 
@@ -152,7 +151,7 @@ impl Service {
         let registry = Arc::new(Registry::default());
         let operator_pages = admin::router(Admin {
             journal: journal.clone(),
-            plugins: Arc::new(View(Arc::clone(&registry))),
+            plugins: Arc::new(View(Arc::clone(&registry), dispatcher.clone())),
             readiness: readiness.clone(),
             stats,
             token: config.admin.token,
@@ -335,13 +334,14 @@ async fn clean(journal: Arc<dyn Journal>, retention: Duration) {
     }
 }
 
-struct View(Arc<Registry>);
+struct View(Arc<Registry>, Dispatcher);
 
 impl PluginsView for View {
     fn plugins(&self) -> Vec<Value> {
         let plugin = |(key, status): (PluginKey, PluginStatus)| {
             let mut value = json!(status);
             value["plugin"] = json!(key.plugin);
+            value["breaker"] = json!(self.1.breaker(&key));
             value
         };
         self.0.snapshot().into_iter().map(plugin).collect()
@@ -363,6 +363,16 @@ fn dispatch_metrics(dispatcher: Dispatcher) -> MoreMetrics {
                 totals.failed_attempts,
             ),
             ("hookbox_dead_total", "Deliveries given up.", totals.dead),
+            (
+                "hookbox_conflicts_total",
+                "Attempts that met a conflict and were made again.",
+                totals.conflicts,
+            ),
+            (
+                "hookbox_plugin_pauses_total",
+                "Pauses of plugins whose attempts all failed.",
+                totals.pauses,
+            ),
         ];
         for (name, help, count) in counters {
             page.counter(name, help, count);
