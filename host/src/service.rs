@@ -147,7 +147,6 @@ impl Service {
                 Arc::clone(&sandbox),
                 sqlite.clone(),
                 dispatch_limits(&config.limits, config.serve.grace),
-                dispatch::retry::RetryPolicy::default(),
             )
             .map_err(ServiceError::Threads)?;
 
@@ -166,7 +165,7 @@ impl Service {
         let operator_pages = admin::router(Admin {
             journal: journal.clone(),
             operate: journal.clone(),
-            plugins: Arc::new(View(Arc::clone(&registry))),
+            plugins: Arc::new(View(Arc::clone(&registry), dispatcher.clone())),
             readiness: readiness.clone(),
             stats,
             token: config.admin.token,
@@ -410,7 +409,7 @@ async fn clean(journal: Arc<dyn Journal>, retention: Duration, bytes: Option<u64
     }
 }
 
-struct View(Arc<Registry>);
+struct View(Arc<Registry>, Dispatcher);
 
 impl PluginsView for View {
     fn plugins(&self) -> Vec<Value> {
@@ -418,6 +417,7 @@ impl PluginsView for View {
             let mut value = json!(status);
             value["endpoint"] = json!(key.endpoint);
             value["plugin"] = json!(key.plugin);
+            value["breaker"] = json!(self.1.breaker(&key));
             value
         };
         self.0.snapshot().into_iter().map(plugin).collect()
@@ -453,6 +453,16 @@ fn dispatch_metrics(dispatcher: Dispatcher) -> MoreMetrics {
                 totals.failed_attempts,
             ),
             ("hookbox_dead_total", "Deliveries given up.", totals.dead),
+            (
+                "hookbox_conflicts_total",
+                "Attempts that met a conflict and were made again.",
+                totals.conflicts,
+            ),
+            (
+                "hookbox_plugin_pauses_total",
+                "Pauses of plugins whose attempts all failed.",
+                totals.pauses,
+            ),
         ];
         for (name, help, count) in counters {
             page.counter(name, help, count);

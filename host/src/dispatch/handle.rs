@@ -7,10 +7,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::actor::Actor;
 use super::backlog::Backlog;
-use super::lane::Job;
+use super::handler::Handler;
+use super::job::Job;
+use super::paused::{BreakerStatus, Paused};
 use super::pools::Pools;
-use super::retry::RetryPolicy;
-use super::run::{Runner, Settled};
+use super::run::Runner;
+use super::slot::Settled;
 use super::threads::HandlerThreads;
 use super::{Limits, Plugin, Stats, Store};
 use crate::journal::{Feed, FeedItem, PendingPage, Routed};
@@ -24,10 +26,13 @@ pub(super) type LaneId = u64;
 /// What changes a lane.
 pub(super) enum Message {
     Committed(Vec<Routed>),
+    /// An operator asked for deliveries of this plugin.
+    Manual(PluginKey),
     Reread,
     Swap(PluginKey, Arc<Plugin>, oneshot::Sender<()>),
     Remove(PluginKey, oneshot::Sender<()>),
-    Page(LaneId, Option<PendingPage>),
+    /// With whether it is one of those that an operator asked for.
+    Page(LaneId, bool, Option<PendingPage>),
     /// An attempt holds no instance any more, and this memory limit.
     SlotFree(LaneId, u64),
     /// With the memory limit if the slot wasn't free before.
@@ -41,6 +46,7 @@ pub struct Dispatcher {
     messages: mpsc::UnboundedSender<Message>,
     stats: Arc<Stats>,
     granted: Arc<Granted>,
+    paused: Arc<Paused>,
 }
 
 /// The receiving end, made before the journal is opened, since the journal
@@ -50,6 +56,7 @@ pub struct Inbox {
     sender: mpsc::UnboundedSender<Message>,
     backlog: Arc<Backlog>,
     stats: Arc<Stats>,
+    paused: Arc<Paused>,
 }
 
 impl Dispatcher {
@@ -58,16 +65,19 @@ impl Dispatcher {
     pub fn new() -> (Self, Inbox) {
         let (sender, messages) = mpsc::unbounded_channel();
         let stats = Arc::new(Stats::default());
+        let paused = Arc::new(Paused::default());
         let dispatcher = Self {
             messages: sender.clone(),
             stats: Arc::clone(&stats),
             granted: Arc::default(),
+            paused: Arc::clone(&paused),
         };
         let inbox = Inbox {
             messages,
             sender,
             backlog: Arc::default(),
             stats,
+            paused,
         };
         (dispatcher, inbox)
     }
@@ -118,6 +128,12 @@ impl Dispatcher {
         self.granted.get(key)
     }
 
+    /// Whether a plugin is paused because all its attempts failed.
+    #[must_use]
+    pub fn breaker(&self, key: &PluginKey) -> BreakerStatus {
+        self.paused.get(key)
+    }
+
     fn send(&self, message: Message) {
         // Fails only after the task has ended, when there is nothing to tell it.
         let _ = self.messages.send(message);
@@ -144,9 +160,9 @@ impl Inbox {
                 // such message in the channel is enough: what goes missing before
                 // it is handled is in the store when it is.
                 FeedItem::Routed(_) | FeedItem::Reread if backlog.open_gap() => Message::Reread,
-                FeedItem::Routed(_) | FeedItem::Reread | FeedItem::Manual(_) | FeedItem::Queued => {
-                    return;
-                }
+                FeedItem::Manual(key) => Message::Manual(key),
+                // The outbox isn't ours.
+                FeedItem::Routed(_) | FeedItem::Reread | FeedItem::Queued => return,
             };
             let _ = sender.send(message);
         })
@@ -161,18 +177,33 @@ impl Inbox {
         sandbox: Arc<Sandbox>,
         journal: Arc<dyn Store>,
         limits: Limits,
-        policy: RetryPolicy,
+    ) -> std::io::Result<()> {
+        self.start_with(sandbox, journal, limits)
+    }
+
+    /// The same with whatever makes the attempts.
+    pub(super) fn start_with(
+        self,
+        handler: Arc<dyn Handler>,
+        journal: Arc<dyn Store>,
+        limits: Limits,
     ) -> std::io::Result<()> {
         let threads = HandlerThreads::start()?;
         let runner = Runner {
-            sandbox,
+            handler,
             journal,
-            policy,
             stats: self.stats,
             pools: Pools::default(),
             slots_wanted: AtomicBool::new(false),
         };
-        let actor = Actor::new(runner, self.sender, self.backlog, limits, threads.handle());
+        let actor = Actor::new(
+            runner,
+            self.sender,
+            self.backlog,
+            self.paused,
+            limits,
+            threads.handle(),
+        );
         let messages = self.messages;
         threads.handle().spawn(async move {
             actor.run(messages).await;

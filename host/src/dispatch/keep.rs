@@ -1,10 +1,14 @@
 //! A plugin's entries, for one attempt: the journal behind the sandbox's
 //! [`KvSource`].
+//!
+//! Entries that others claim at present are refused, which ends the attempt: it
+//! would come too late anyway.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
+use super::contention::{Age, Claim, SharedContention};
 use crate::journal::{JournalError, KeyValue};
 use crate::sandbox::{KvProblem, KvSource};
 use crate::types::PluginKey;
@@ -12,8 +16,42 @@ use crate::types::effects::{KvEntry, KvKey, KvPage, KvSnapshot};
 
 /// The entries of one plugin.
 pub(super) struct Keep {
-    pub(super) journal: Arc<dyn KeyValue>,
-    pub(super) plugin: PluginKey,
+    journal: Arc<dyn KeyValue>,
+    plugin: PluginKey,
+    contention: SharedContention,
+    /// Under which the delivery holds what it claims.
+    age: Option<Age>,
+    refused: OnceLock<Claim>,
+}
+
+impl Keep {
+    pub(super) fn new(
+        journal: Arc<dyn KeyValue>,
+        plugin: PluginKey,
+        contention: SharedContention,
+        age: Option<Age>,
+    ) -> Self {
+        Self {
+            journal,
+            plugin,
+            contention,
+            age,
+            refused: OnceLock::new(),
+        }
+    }
+
+    /// What the attempt was refused first, if anything.
+    pub(super) fn refused(&self) -> Option<Claim> {
+        self.refused.get().cloned()
+    }
+
+    fn check(&self, at: &KvKey) -> Result<(), KvProblem> {
+        let Some(claim) = self.contention.lock().refuses(self.age, at) else {
+            return Ok(());
+        };
+        self.refused.get_or_init(|| claim);
+        Err(KvProblem::Conflict { at: at.clone() })
+    }
 }
 
 #[async_trait]
@@ -30,17 +68,24 @@ impl KvSource for Keep {
         bucket: &str,
         keys: Vec<String>,
     ) -> Result<Vec<Option<KvEntry>>, KvProblem> {
+        for key in &keys {
+            self.check(&KvKey {
+                bucket: bucket.to_owned(),
+                key: key.clone(),
+            })?;
+        }
         let entries = self.journal.kv_get(&self.plugin, bucket, keys).await;
         entries.map_err(unavailable)
     }
 
+    /// Claims don't matter here: who lists disturbs nobody.
     async fn list(&self, bucket: &str, after: Option<String>) -> Result<KvPage, KvProblem> {
         let page = self.journal.kv_list(&self.plugin, bucket, after).await;
         page.map_err(unavailable)
     }
 
-    fn touch(&self, _: &KvKey) -> Result<(), KvProblem> {
-        Ok(())
+    fn touch(&self, at: &KvKey) -> Result<(), KvProblem> {
+        self.check(at)
     }
 }
 

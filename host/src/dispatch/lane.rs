@@ -1,4 +1,5 @@
-//! The deliveries of one plugin that are in memory. Pure: no clock, no store.
+//! Deliveries of one plugin that are in memory: those of its feed, or those that
+//! an operator asked for. Pure: no clock, no store.
 //!
 //! A delivery comes in from the feed ([`Lane::offer`]) or from a page of the
 //! store ([`Lane::take_page`]), waits until its session is free and it is due,
@@ -10,10 +11,13 @@
 //! everything is.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
 
+use super::job::Job;
+use super::now::Now;
 use super::retry::Attempts;
 use crate::journal::{PAGE_BYTES, Pending, PendingPage};
-use crate::types::{DeliveryId, StoredEvent, UnixMicros};
+use crate::types::DeliveryId;
 
 /// How many deliveries a lane holds at most.
 pub const CAPACITY: usize = 4096;
@@ -25,64 +29,52 @@ pub const MAX_BYTES: usize = 32 << 20;
 /// How many deliveries are read from the store at once.
 pub const PAGE: usize = 512;
 
-/// A delivery in memory.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// The delivery.
-    pub delivery: DeliveryId,
-    /// The event.
-    pub event: StoredEvent,
-    /// The attempts that have failed.
-    pub attempts: Attempts,
-    /// How often there was no room to run it since its latest attempt.
-    pub no_room: u32,
-    /// Whether others of its session wait for it. Not so for what came in while
-    /// order was off.
-    owns_session: bool,
+/// How much a lane holds at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Deliveries.
+    pub deliveries: usize,
+    /// Bytes of their bodies.
+    pub bytes: usize,
+    /// Deliveries in one page of the store.
+    pub page: usize,
 }
 
-impl Job {
-    /// A delivery as it comes in.
-    #[must_use]
-    pub fn new(delivery: DeliveryId, event: StoredEvent, attempts: Attempts) -> Self {
+impl Default for Bounds {
+    fn default() -> Self {
         Self {
-            delivery,
-            event,
-            attempts,
-            no_room: 0,
-            owns_session: false,
+            deliveries: CAPACITY,
+            bytes: MAX_BYTES,
+            page: PAGE,
         }
-    }
-
-    fn bytes(&self) -> usize {
-        self.event.event.body.len()
-    }
-
-    fn owned_session(&self) -> Option<&str> {
-        let session = self.event.event.session_id.as_deref();
-        session.filter(|_| self.owns_session)
     }
 }
 
 /// The deliveries of one plugin that are in memory.
 #[derive(Debug)]
 pub struct Lane {
+    /// How much it holds at most.
+    bounds: Bounds,
     /// Whether sessions are kept in order.
     ordered: bool,
     /// What may start at once, in order.
     ready: VecDeque<Job>,
     /// What waits for a moment, by that moment.
-    put_off: BTreeMap<(UnixMicros, DeliveryId), Job>,
+    put_off: BTreeMap<(Instant, DeliveryId), Job>,
     /// For each session with a delivery that is ready, running or put off: what
     /// waits behind it.
     sessions: HashMap<String, VecDeque<Job>>,
     /// What has started and not ended.
     running: HashSet<DeliveryId>,
-    /// What was running when the lane was emptied: the store still lists it, but
-    /// it is here already.
+    /// What was here when the store began to be read from the start: it still
+    /// lists it.
     carried: HashSet<DeliveryId>,
-    /// How many deliveries there are, those being run included.
-    held: usize,
+    /// What was running when the latest [`Lane::rewind`] was asked for.
+    suspects: HashSet<DeliveryId>,
+    /// One of them has ended since.
+    suspect_ended: bool,
+    /// All deliveries that are here, those being run included.
+    held: HashSet<DeliveryId>,
     /// The bytes of their bodies.
     bytes: usize,
     /// The highest delivery that was taken in.
@@ -100,15 +92,18 @@ pub struct Lane {
 impl Lane {
     /// A lane that has yet to read what the store holds for it.
     #[must_use]
-    pub fn new(ordered: bool) -> Self {
+    pub fn new(ordered: bool, bounds: Bounds) -> Self {
         Self {
+            bounds,
             ordered,
             ready: VecDeque::new(),
             put_off: BTreeMap::new(),
             sessions: HashMap::new(),
             running: HashSet::new(),
             carried: HashSet::new(),
-            held: 0,
+            suspects: HashSet::new(),
+            suspect_ended: false,
+            held: HashSet::new(),
             bytes: 0,
             highest: DeliveryId(0),
             behind: true,
@@ -125,8 +120,7 @@ impl Lane {
 
     /// Takes a freshly committed delivery, or leaves it to the store.
     pub fn offer(&mut self, job: Job) {
-        let full = self.held > 0
-            && (self.held >= CAPACITY || self.bytes.saturating_add(job.bytes()) > MAX_BYTES);
+        let full = self.would_exceed(1, job.bytes());
         if self.behind || full {
             self.fall_behind();
             return;
@@ -134,6 +128,13 @@ impl Lane {
         if job.delivery > self.highest {
             self.admit(job, None);
         }
+    }
+
+    /// Whether so much more is too much; the first always has room.
+    fn would_exceed(&self, deliveries: usize, bytes: usize) -> bool {
+        !self.held.is_empty()
+            && (self.held.len() + deliveries > self.bounds.deliveries
+                || self.bytes.saturating_add(bytes) > self.bounds.bytes)
     }
 
     /// The feed has lost something: the store has to be asked.
@@ -145,8 +146,7 @@ impl Lane {
     /// After which delivery to read the next page, if one is to be read now. The
     /// answer has to be given to [`Lane::take_page`] or [`Lane::page_failed`].
     pub fn next_page(&mut self) -> Option<DeliveryId> {
-        let full = self.held > 0
-            && (self.held + PAGE > CAPACITY || self.bytes.saturating_add(PAGE_BYTES) > MAX_BYTES);
+        let full = self.would_exceed(self.bounds.page, PAGE_BYTES);
         if !self.behind || self.reading || full {
             return None;
         }
@@ -155,8 +155,15 @@ impl Lane {
         Some(self.highest)
     }
 
-    /// Takes a page that was read with [`PAGE`] as its limit.
-    pub fn take_page(&mut self, page: PendingPage) {
+    /// How many deliveries to read at once.
+    #[must_use]
+    pub fn page_size(&self) -> usize {
+        self.bounds.page
+    }
+
+    /// Takes a page that was read with [`Lane::page_size`] as its limit. Nothing
+    /// in it waits for more than `longest`.
+    pub fn take_page(&mut self, page: PendingPage, now: Now, longest: Duration) {
         self.reading = false;
         if std::mem::take(&mut self.stale) {
             return;
@@ -181,7 +188,8 @@ impl Lane {
                 all: failed_attempts,
                 traps,
             };
-            self.admit(Job::new(delivery, event, attempts), due_at);
+            let due = due_at.map(|due_at| now.due(due_at, longest));
+            self.admit(Job::new(delivery, event, attempts), due);
         }
         if !self.behind {
             self.carried.clear();
@@ -205,10 +213,9 @@ impl Lane {
     pub fn end(&mut self, job: &Job) {
         self.running.remove(&job.delivery);
         self.forget(job);
-        let Some(session) = job.owned_session() else {
-            return;
-        };
-        if let Some(waiting) = self.sessions.get_mut(session) {
+        if let Some(session) = job.owned_session()
+            && let Some(waiting) = self.sessions.get_mut(session)
+        {
             match waiting.pop_front() {
                 Some(mut next) => {
                     next.owns_session = true;
@@ -219,12 +226,18 @@ impl Lane {
                 }
             }
         }
+        if self.suspects.remove(&job.delivery) {
+            self.suspect_ended = true;
+        }
+        self.read_suspects_again();
     }
 
     /// A started delivery is to run again, not before `due_at`; its session waits.
-    pub fn put_off(&mut self, job: Job, due_at: UnixMicros) {
+    pub fn put_off(&mut self, job: Job, due: Instant) {
         self.running.remove(&job.delivery);
-        self.put_off.insert((due_at, job.delivery), job);
+        self.suspects.remove(&job.delivery);
+        self.put_off.insert((due, job.delivery), job);
+        self.read_suspects_again();
     }
 
     /// A started delivery is to run again, but the plugin is gone: the store
@@ -249,18 +262,40 @@ impl Lane {
         // The sessions that are left have a delivery that runs.
         for waiting in self.sessions.values_mut() {
             for job in waiting.drain(..) {
-                self.held -= 1;
+                self.held.remove(&job.delivery);
                 self.bytes -= job.bytes();
             }
         }
-        self.carried.clone_from(&self.running);
+        self.read_from_start();
+    }
+
+    /// The store may have deliveries below those that are here: it is read again
+    /// from the start, without what is here.
+    ///
+    /// What runs at this moment may have ended already and been made pending
+    /// again, without its end being known here. So the store is read once more
+    /// when all that has ended.
+    pub fn rewind(&mut self) {
+        self.suspects.clone_from(&self.running);
+        self.suspect_ended = false;
+        self.read_from_start();
+    }
+
+    fn read_suspects_again(&mut self) {
+        if self.suspects.is_empty() && std::mem::take(&mut self.suspect_ended) {
+            self.read_from_start();
+        }
+    }
+
+    fn read_from_start(&mut self) {
+        self.carried.clone_from(&self.held);
         self.highest = DeliveryId(0);
         self.stale = self.reading;
         self.fall_behind();
     }
 
     /// Makes ready what is due at `now`.
-    pub fn wake(&mut self, now: UnixMicros) {
+    pub fn wake(&mut self, now: Instant) {
         while let Some(entry) = self.put_off.first_entry() {
             if entry.key().0 > now {
                 return;
@@ -271,7 +306,7 @@ impl Lane {
 
     /// When the next delivery is due that waits for a moment.
     #[must_use]
-    pub fn next_due(&self) -> Option<UnixMicros> {
+    pub fn next_due(&self) -> Option<Instant> {
         self.put_off.first_key_value().map(|(&(due, _), _)| due)
     }
 
@@ -284,27 +319,27 @@ impl Lane {
     /// Whether nothing is in memory, running deliveries included.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.held == 0
+        self.held.is_empty()
     }
 
-    /// Takes a delivery in, to run at `due_at` or when its session is free.
-    fn admit(&mut self, job: Job, due_at: Option<UnixMicros>) {
+    /// Takes a delivery in, to run when it is due and its session is free.
+    fn admit(&mut self, job: Job, due: Option<Instant>) {
         self.highest = job.delivery;
-        self.held += 1;
+        self.held.insert(job.delivery);
         self.bytes += job.bytes();
         let Some(job) = self.behind_session(job) else {
             return;
         };
-        match due_at {
-            Some(due_at) => {
-                self.put_off.insert((due_at, job.delivery), job);
+        match due {
+            Some(due) => {
+                self.put_off.insert((due, job.delivery), job);
             }
             None => self.ready.push_back(job),
         }
     }
 
     fn forget(&mut self, job: &Job) {
-        self.held -= 1;
+        self.held.remove(&job.delivery);
         self.bytes -= job.bytes();
     }
 

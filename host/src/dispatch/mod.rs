@@ -1,26 +1,44 @@
 //! Which plugin, in which order, when again.
 //!
 //! The journal feeds deliveries in as they are committed ([`Inbox::feed`]).
-//! One task, the [`actor`], owns a [`lane::Lane`] for each plugin and starts
-//! attempts from them in turn, as far as the [`Limits`] let it. An attempt runs
-//! in the sandbox, on the handlers' own threads; its outcome becomes a decision
-//! ([`retry`]) that the journal stores, and then the lane goes on.
+//! One task, the [`actor`], tells the [`scheduler`] what happens and starts what
+//! it says. The scheduler has a [`slot`] for each plugin, with the [`lane`]s of its
+//! deliveries, and gives endpoints and plugins their [`turns`], as far as the
+//! [`Limits`] let it. An attempt [`run`]s in the sandbox, on the handlers' own
+//! threads; its end becomes a decision ([`retry`]) that the journal stores
+//! ([`outcome`]), and then the lane goes on.
 //!
 //! The store is the queue: a lane holds at most [`lane::CAPACITY`] deliveries and
-//! [`lane::MAX_BYTES`] of bodies in memory. What comes in beyond that is read back in pages when there is room,
-//! just as after a start.
+//! [`lane::MAX_BYTES`] of bodies in memory. What comes in beyond that is read back
+//! in pages when there is room, just as after a start.
+//!
+//! Not every attempt counts. One that meets an entry that another has changed is
+//! made again, and entries that are fought over have their users queue up
+//! ([`contention`]). A plugin whose attempts all fail is paused ([`breaker`]).
 
 mod actor;
 mod backlog;
+pub mod breaker;
+pub mod contention;
 mod handle;
+mod handler;
+pub mod job;
 mod keep;
 pub mod lane;
+pub mod now;
+mod outcome;
+mod paused;
 mod pools;
+mod record;
 pub mod retry;
 mod run;
+mod scheduler;
+mod slot;
 mod stats;
 mod threads;
 mod ticket;
+mod turns;
+mod unhandled;
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +47,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use breaker::BreakerPolicy;
 pub use handle::{Dispatcher, Inbox};
+pub use paused::{BreakerState, BreakerStatus};
+pub use retry::RetryPolicy;
 pub use stats::{Stats, Totals};
 
 use crate::journal::{KeyValue, Queue};
@@ -53,6 +74,10 @@ pub struct Plugin {
     pub ordered: bool,
     /// What it may send.
     pub grants: Arc<Grants>,
+    /// When its deliveries are tried again, and when they are given up.
+    pub retry: RetryPolicy,
+    /// When it is paused.
+    pub breaker: BreakerPolicy,
 }
 
 /// What dispatch needs of the journal.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::breaker::Evidence;
 use crate::journal::Next;
 use crate::sandbox::{Failure, Verdict};
 use crate::types::UnixMicros;
@@ -42,65 +43,95 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// These and one more, which ended with `verdict`.
+    /// These and one more, which ended like this.
     #[must_use]
-    pub fn and(self, verdict: &Verdict) -> Self {
+    pub fn and(self, end: &End) -> Self {
         Self {
             all: self.all.saturating_add(1),
-            traps: self.traps.saturating_add(u32::from(is_trap(verdict))),
+            traps: self.traps.saturating_add(u32::from(end.is_trap())),
         }
     }
 }
 
-/// Whether the handler trapped or hit a limit.
-fn is_trap(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::Failed(failure) => match failure {
-            Failure::Other(_) => false,
-            Failure::Memory(_)
-            | Failure::Cpu(_)
-            | Failure::Wall(_)
-            | Failure::StackOverflow
-            | Failure::Limit(_)
-            | Failure::Trap(_)
-            | Failure::Exit(_) => true,
-        },
-        Verdict::Done
-        | Verdict::Retry { .. }
-        | Verdict::Reject { .. }
-        | Verdict::NoRoom
-        | Verdict::Conflict { .. } => false,
+/// How an attempt that counts has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The handler answered `ok`.
+    Done,
+    /// The handler asks for another attempt.
+    Retry {
+        /// Why.
+        reason: String,
+        /// After how long.
+        delay: Option<Duration>,
+    },
+    /// The handler says that it will never work.
+    Reject {
+        /// Why.
+        reason: String,
+    },
+    /// It came to no answer, or to one that can't be kept.
+    Failed {
+        /// Why.
+        reason: String,
+        /// Whether it trapped or hit a limit.
+        trap: bool,
+    },
+}
+
+impl End {
+    /// What the attempt's verdict means here; `None` if it doesn't count.
+    #[must_use]
+    pub fn of(verdict: Verdict) -> Option<Self> {
+        Some(match verdict {
+            Verdict::Done => Self::Done,
+            Verdict::Retry { reason, delay } => Self::Retry { reason, delay },
+            Verdict::Reject { reason } => Self::Reject { reason },
+            Verdict::Failed(failure) => Self::Failed {
+                reason: failure.to_string(),
+                trap: !matches!(failure, Failure::Other(_)),
+            },
+            Verdict::NoRoom | Verdict::Conflict { .. } => return None,
+        })
+    }
+
+    /// What the handler wants kept doesn't fit: a limit like the others.
+    #[must_use]
+    pub fn over_quota(reason: String) -> Self {
+        Self::Failed { reason, trap: true }
+    }
+
+    /// What it says about the plugin.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        match self {
+            Self::Done | Self::Reject { .. } => Evidence::Works,
+            Self::Retry { .. } | Self::Failed { .. } => Evidence::Fails,
+        }
+    }
+
+    fn is_trap(&self) -> bool {
+        matches!(self, Self::Failed { trap: true, .. })
     }
 }
 
 impl RetryPolicy {
-    /// What happens to a delivery whose latest attempt ended with `verdict`;
+    /// What happens to a delivery whose latest attempt ended like this;
     /// `attempts` counts that one already. `random` is evenly distributed in
     /// 0..1.
-    ///
-    /// [`Verdict::NoRoom`] is no attempt and must not come here; it is treated
-    /// as a retry.
     #[must_use]
-    pub fn decide(
-        &self,
-        verdict: &Verdict,
-        attempts: Attempts,
-        now: UnixMicros,
-        random: f64,
-    ) -> Next {
-        let (reason, delay) = match verdict {
-            Verdict::Done => return Next::Done,
-            Verdict::Reject { reason } => {
+    pub fn decide(&self, end: &End, attempts: Attempts, now: UnixMicros, random: f64) -> Next {
+        let (reason, delay) = match end {
+            End::Done => return Next::Done,
+            End::Reject { reason } => {
                 return Next::Dead {
                     reason: format!("rejected: {reason}"),
                 };
             }
-            Verdict::Retry { reason, delay } => (reason.clone(), *delay),
-            Verdict::Failed(failure) => (failure.to_string(), None),
-            Verdict::NoRoom => ("no room for an attempt".into(), None),
-            Verdict::Conflict { at } => (format!("another attempt has changed {at}"), None),
+            End::Retry { reason, delay } => (reason.clone(), *delay),
+            End::Failed { reason, .. } => (reason.clone(), None),
         };
-        if is_trap(verdict) && attempts.traps >= self.traps {
+        if end.is_trap() && attempts.traps >= self.traps {
             let (trap, limit) = (attempts.traps, self.traps);
             return Next::Dead {
                 reason: format!("{reason} (trap or limit {trap} of {limit}, the last)"),
@@ -142,19 +173,23 @@ mod tests {
         Attempts { all, traps }
     }
 
-    fn retry(delay: Option<Duration>) -> Verdict {
-        Verdict::Retry {
+    fn retry(delay: Option<Duration>) -> End {
+        End::Retry {
             reason: "not yet".into(),
             delay,
         }
     }
 
+    fn failed(failure: Failure) -> End {
+        End::of(Verdict::Failed(failure)).expect("it counts")
+    }
+
     #[test]
     fn a_rejected_delivery_is_dead_at_once() {
-        let verdict = Verdict::Reject {
+        let end = End::Reject {
             reason: "no such order".into(),
         };
-        let next = RetryPolicy::default().decide(&verdict, attempts(1, 0), NOW, 0.5);
+        let next = RetryPolicy::default().decide(&end, attempts(1, 0), NOW, 0.5);
         assert_eq!(
             next,
             Next::Dead {
@@ -166,7 +201,7 @@ mod tests {
     #[test]
     fn a_trap_is_given_up_earlier_than_a_retry_that_was_asked_for() {
         let policy = RetryPolicy::default();
-        let trap = Verdict::Failed(Failure::Trap("unreachable".into()));
+        let trap = failed(Failure::Trap("unreachable".into()));
         assert!(matches!(
             policy.decide(&trap, attempts(2, 2), NOW, 0.5),
             Next::Retry { .. }
@@ -187,7 +222,7 @@ mod tests {
 
     #[test]
     fn retries_that_were_asked_for_are_no_traps() {
-        let wall = Verdict::Failed(Failure::Wall(Duration::from_secs(10)));
+        let wall = failed(Failure::Wall(Duration::from_secs(10)));
         let asked = (0..4).fold(Attempts::default(), |past, _| past.and(&retry(None)));
         let now = asked.and(&wall);
         assert_eq!(now, attempts(5, 1));
@@ -201,12 +236,31 @@ mod tests {
 
     #[test]
     fn a_trap_counts_among_the_attempts_in_all() {
-        let trap = Verdict::Failed(Failure::Trap("unreachable".into()));
+        let trap = failed(Failure::Trap("unreachable".into()));
         let next = RetryPolicy::default().decide(&trap, attempts(10, 1), NOW, 0.5);
         let Next::Dead { reason } = next else {
             panic!("the tenth is the last");
         };
         assert!(reason.contains("attempt 10 of 10"), "{reason}");
+    }
+
+    #[test]
+    fn what_does_not_fit_the_quota_counts_as_a_limit() {
+        let end = End::over_quota("too many counters".into());
+        assert_eq!(Attempts::default().and(&end), attempts(1, 1));
+        let next = RetryPolicy::default().decide(&end, attempts(3, 3), NOW, 0.5);
+        assert!(next.reason().is_some_and(|why| why.contains("too many counters")));
+        assert!(matches!(next, Next::Dead { .. }));
+    }
+
+    #[test]
+    fn conflicts_and_a_lack_of_room_are_no_attempts() {
+        let at = crate::types::effects::KvKey {
+            bucket: "b".into(),
+            key: "k".into(),
+        };
+        assert_eq!(End::of(Verdict::Conflict { at }), None);
+        assert_eq!(End::of(Verdict::NoRoom), None);
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub struct Stats {
     handled: AtomicU64,
     failed_attempts: AtomicU64,
     dead: AtomicU64,
+    conflicts: AtomicU64,
+    pauses: AtomicU64,
 }
 
 /// The totals at one moment.
@@ -21,6 +23,10 @@ pub struct Totals {
     pub failed_attempts: u64,
     /// Deliveries given up.
     pub dead: u64,
+    /// Attempts that met a conflict and were made again, without counting.
+    pub conflicts: u64,
+    /// How often a plugin was paused because all its attempts failed.
+    pub pauses: u64,
 }
 
 impl Stats {
@@ -49,6 +55,16 @@ impl Stats {
         }
     }
 
+    /// Counts an attempt that is made again.
+    pub(super) fn count_conflict(&self) {
+        self.conflicts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a pause of a plugin.
+    pub(super) fn count_pause(&self) {
+        self.pauses.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The totals now.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -57,6 +73,8 @@ impl Stats {
             handled: get(&self.handled),
             failed_attempts: get(&self.failed_attempts),
             dead: get(&self.dead),
+            conflicts: get(&self.conflicts),
+            pauses: get(&self.pauses),
         }
     }
 }

@@ -1,15 +1,15 @@
 //! A started delivery's place: in its lane, among the running attempts and in
 //! the memory budget. It is given back whatever happens to the attempt's task.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::error;
 
+use super::breaker::Evidence;
 use super::handle::{LaneId, Message};
-use super::lane::Job;
-use super::run::Settled;
-use crate::types::UnixMicros;
+use super::job::Job;
+use super::slot::Settled;
 
 /// How long a delivery waits whose task has panicked.
 const PANIC_DELAY: Duration = Duration::from_secs(1);
@@ -68,6 +68,7 @@ impl Drop for Ticket {
         if std::thread::panicking() {
             error!(delivery = %self.job.delivery, "the host failed while it settled an attempt; it runs again");
         }
-        self.give_back(Settled::PutOff(UnixMicros::now().after(PANIC_DELAY)));
+        let due = Instant::now() + PANIC_DELAY;
+        self.give_back(Settled::PutOff(due, Evidence::Nothing));
     }
 }

@@ -185,6 +185,8 @@ impl Workbench {
             concurrency: manifest.concurrency,
             ordered: manifest.ordered,
             grants: Arc::new(manifest.grants),
+            retry: manifest.retry,
+            breaker: manifest.breaker,
         });
         Ok(Linked {
             plugin,

@@ -1,0 +1,119 @@
+use std::time::Duration;
+
+use super::*;
+
+fn policy() -> Policy {
+    Policy {
+        attempt: AttemptLimits::default(),
+        concurrency: 8,
+    }
+}
+
+fn parse(text: &str) -> Result<Manifest, String> {
+    let file = Path::new("greeter.toml");
+    Manifest::parse(text.as_bytes(), file, &policy()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_empty_manifest_is_the_default() {
+    assert_eq!(parse(""), Ok(Manifest::defaults(&policy())));
+}
+
+#[test]
+fn a_whole_manifest() {
+    let manifest = parse(
+        r#"
+        ordering = "none"
+        [config]
+        greeting = "Hello"
+        tries = 3
+        loud = true
+        [events]
+        types = ["chat.push"]
+        [limits]
+        memory = "32MiB"
+        cpu = "200ms"
+        concurrency = 2
+        "#,
+    )
+    .expect("it is good");
+    assert_eq!(manifest.config["tries"], "3");
+    assert_eq!(manifest.config["loud"], "true");
+    assert_eq!(manifest.limits.memory, 32 << 20);
+    assert_eq!(manifest.limits.cpu, Duration::from_millis(200));
+    assert_eq!(manifest.concurrency, 2);
+    let effects = manifest.limits.effects;
+    assert_eq!((effects.kv_value, effects.kv_total), (1 << 10, 1 << 20));
+    assert_eq!((effects.requests, effects.request_body), (3, 2 << 10));
+    assert_eq!(effects.kv_keys, policy().attempt.effects.kv_keys);
+    let retry = RetryPolicy {
+        base: Duration::from_secs(2),
+        max: Duration::from_secs(3600),
+        attempts: 5,
+        traps: 2,
+    };
+    assert_eq!(manifest.retry, retry);
+    let breaker = BreakerPolicy {
+        failures: 0,
+        pause: Duration::from_secs(1),
+        max_pause: Duration::from_secs(60),
+    };
+    assert_eq!(manifest.breaker, breaker);
+    assert!(!manifest.ordered);
+    assert_eq!(
+        manifest.types.as_deref(),
+        Some(&["chat.push".to_owned()][..])
+    );
+}
+
+#[test]
+fn a_limit_above_the_ceiling_names_both() {
+    let error = parse("[limits]\nmemory = \"1GiB\"").expect_err("too much");
+    assert!(error.contains("memory") && error.contains("64"), "{error}");
+}
+
+#[test]
+fn an_unknown_key_names_the_line_and_the_nearest_key() {
+    let error = parse("\n[limits]\nmemroy = \"1MiB\"").expect_err("unknown");
+    assert!(error.contains('3') && error.contains("memory"), "{error}");
+}
+
+#[test]
+fn a_limit_of_nothing_is_refused() {
+    assert!(parse("[limits]\nconcurrency = 0").is_err());
+}
+
+#[test]
+fn what_a_handler_may_keep_and_send_has_ceilings_as_well() {
+    for (line, key) in [
+        ("kv_value = \"1MiB\"", "kv_value"),
+        ("kv_total = \"1GiB\"", "kv_total"),
+        ("requests = 17", "requests"),
+        ("request_body = \"2MiB\"", "request_body"),
+    ] {
+        let error = parse(&format!("[limits]\n{line}")).expect_err("too much");
+        assert!(error.contains(key) && error.contains("ceiling"), "{error}");
+    }
+}
+
+#[test]
+fn a_policy_out_of_bounds_names_the_line_the_key_and_what_would_do() {
+    for (text, says) in [
+        ("[retry]\nattempts = 0", "line 2: `retry.attempts`"),
+        ("[retry]\n\nattempts = 101", "line 3: `retry.attempts`"),
+        ("[retry]\ntraps = -1", "from 1 to 100"),
+        ("[retry]\nmax = \"25h\"", "from 1ms to 24h"),
+        ("[retry]\nbase = \"0\"", "line 2: `retry.base`"),
+        ("[retry]\nbase = 5", "line 2: `retry.base`"),
+        ("[retry]\nbase = \"10m\"", "raise max"),
+        ("[breaker]\nfailures = -1", "line 2: `breaker.failures`"),
+        ("[breaker]\npause = \"6m\"", "raise max_pause"),
+        ("[breaker]\npauze = \"6m\"", "did you mean `pause`?"),
+        ("[retry]\natempts = 3", "did you mean `attempts`?"),
+        ("[http]\nallow = \"https://a.example\"", "line 2: `http.allow`"),
+    ] {
+        let error = parse(text).expect_err("it doesn't do");
+        assert!(error.contains(says), "{text}: {error}");
+        assert!(error.contains("greeter.toml"), "{error}");
+    }
+}
