@@ -15,6 +15,7 @@ mod apply;
 mod checkpoint;
 mod clean;
 mod dedupe;
+pub mod doctor;
 mod error;
 mod lock;
 mod log_file;
