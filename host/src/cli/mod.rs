@@ -7,8 +7,15 @@
 mod build;
 mod check;
 mod compile;
+mod deliveries;
 mod demo;
+mod events;
 mod logging;
+mod operator;
+mod outbox;
+mod plugins;
+mod replay;
+mod retry;
 mod send;
 mod serve;
 
@@ -33,6 +40,12 @@ enum Command {
     Build(build::Args),
     Check(check::Args),
     Send(send::Args),
+    Plugins(plugins::Args),
+    Events(events::Args),
+    Deliveries(deliveries::Args),
+    Outbox(outbox::Args),
+    Retry(retry::Args),
+    Replay(replay::Args),
     /// The child process that compiles one plugin.
     #[command(hide = true)]
     Compile,
@@ -48,6 +61,12 @@ fn dispatch(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         }
         Command::Check(args) => check::run(&args)?.into(),
         Command::Send(args) => send::run(&args)?,
+        Command::Plugins(args) => plugins::run(&args)?,
+        Command::Events(args) => events::run(&args)?,
+        Command::Deliveries(args) => deliveries::run(&args)?,
+        Command::Outbox(args) => outbox::run(&args)?,
+        Command::Retry(args) => retry::run(&args)?,
+        Command::Replay(args) => replay::run(&args)?,
         Command::Compile => {
             compile::run()?;
             ExitCode::SUCCESS

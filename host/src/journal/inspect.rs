@@ -73,7 +73,7 @@ pub trait Inspect: Send + Sync + 'static {
 }
 
 /// A counter's name and sum.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     /// The name.
     pub name: String,
@@ -107,7 +107,7 @@ pub struct EventFilter {
 }
 
 /// An event without its content, for people.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EventRecord {
     /// Its public id.
     pub id: EventId,
@@ -141,7 +141,7 @@ pub struct DeliveryFilter {
 }
 
 /// A delivery with its latest attempt, for people.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeliveryRecord {
     /// The delivery.
     pub id: DeliveryId,
@@ -173,7 +173,7 @@ pub struct DeliveryRecord {
 }
 
 /// An attempt that has ended, for people.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// 1 for the first; starts again at 1 where an operator had it run again.
     pub number: u32,
@@ -219,7 +219,7 @@ pub struct OutboxFilter {
 }
 
 /// A request of the outbox without its body, for people.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OutboxRecord {
     /// The request.
     pub id: OutboxId,

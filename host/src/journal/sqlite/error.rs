@@ -12,12 +12,15 @@ use crate::journal::JournalError;
 pub enum OpenError {
     /// Another process holds the folder.
     #[error(
-        "another host uses the data folder {}: stop it, or choose another folder",
-        folder.display()
+        "another host uses the data folder {}{}: stop it, or choose another folder with --data",
+        folder.display(),
+        process(*holder)
     )]
     InUse {
         /// The data folder.
         folder: PathBuf,
+        /// That host's process, if it is known.
+        holder: Option<u32>,
     },
     /// The folder can't be made or locked.
     #[error("the data folder {} can't be used: {source}", folder.display())]
@@ -62,6 +65,10 @@ pub enum OpenError {
     /// The system has no thread for it.
     #[error("the journal's thread can't be started: {0}")]
     Thread(io::Error),
+}
+
+fn process(holder: Option<u32>) -> String {
+    holder.map_or_else(String::new, |id| format!(" (process {id})"))
 }
 
 /// What a failed statement or commit means for its batch.

@@ -1,6 +1,7 @@
 //! One host for one data folder.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -10,36 +11,75 @@ use super::OpenError;
 const LOCK_FILE: &str = "lock";
 
 /// Holds the data folder; the system frees it when the process ends, however
-/// it ends.
+/// it ends. The file says which process has held it last, for people.
 #[derive(Debug)]
 pub(super) struct FolderLock(#[expect(dead_code, reason = "held, not read")] File);
+
+/// Whether a folder was free.
+#[derive(Debug)]
+pub(super) enum Probe {
+    /// It was, and is held now.
+    Free(FolderLock),
+    /// Another process holds it: which, if it is known.
+    Held(Option<u32>),
+}
 
 impl FolderLock {
     /// Creates the folder if need be (only its owner may look inside: bodies
     /// are private) and locks it.
     pub(super) fn take(folder: &Path) -> Result<Self, OpenError> {
-        let io = |source| OpenError::Folder {
-            folder: folder.into(),
-            source,
-        };
-        DirBuilder::new()
+        let created = DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(folder)
-            .map_err(io)?;
-        let file = OpenOptions::new()
+            .create(folder);
+        created.map_err(|source| failed(folder, source))?;
+        match Self::probe(folder)? {
+            Probe::Free(lock) => Ok(lock),
+            Probe::Held(holder) => Err(OpenError::InUse {
+                folder: folder.into(),
+                holder,
+            }),
+        }
+    }
+
+    /// Locks a folder that exists, unless another process holds it.
+    pub(super) fn probe(folder: &Path) -> Result<Probe, OpenError> {
+        let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .mode(0o600)
             .open(folder.join(LOCK_FILE))
-            .map_err(io)?;
+            .map_err(|source| failed(folder, source))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
-                folder: folder.into(),
-            }),
-            Err(TryLockError::Error(source)) => Err(io(source)),
+            Ok(()) => {
+                // Only for the message: a full disk is no reason not to start.
+                let _ = write_holder(&mut file);
+                Ok(Probe::Free(Self(file)))
+            }
+            Err(TryLockError::WouldBlock) => Ok(Probe::Held(read_holder(&mut file))),
+            Err(TryLockError::Error(source)) => Err(failed(folder, source)),
         }
     }
+}
+
+fn failed(folder: &Path, source: io::Error) -> OpenError {
+    OpenError::Folder {
+        folder: folder.into(),
+        source,
+    }
+}
+
+fn write_holder(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// The process in the file; nothing where a host is just about to write it.
+fn read_holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }

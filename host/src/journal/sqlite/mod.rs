@@ -16,6 +16,7 @@ mod calls;
 mod checkpoint;
 mod clean;
 mod dedupe;
+pub mod doctor;
 mod error;
 mod lock;
 mod log_file;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::{OpenError, Tuning};
 
 /// "hkbx": tells the file from other SQLite databases.
-const APPLICATION_ID: i32 = 0x686b_6278;
+pub(super) const APPLICATION_ID: i32 = 0x686b_6278;
 
 /// One step from each schema version to the next; the file's `user_version` is
 /// the number of steps that it has taken. Released steps never change.
@@ -42,7 +42,7 @@ pub(super) fn open_writer(file: &Path, tuning: &Tuning) -> Result<Connection, Op
             found: application_id,
         });
     }
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     if version > known {
         return Err(OpenError::Newer {
             file: file.into(),
@@ -78,7 +78,13 @@ fn leave_log_on_close(conn: &Connection) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
-fn identity(conn: &Connection) -> Result<(i32, i64), rusqlite::Error> {
+/// The newest version that is known here.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// The file's application id and schema version.
+pub(super) fn identity(conn: &Connection) -> Result<(i32, i64), rusqlite::Error> {
     let application_id = conn.pragma_query_value(None, "application_id", |r| r.get(0))?;
     let version = conn.pragma_query_value(None, "user_version", |r| r.get(0))?;
     Ok((application_id, version))

@@ -13,7 +13,11 @@ async fn a_second_host_is_refused_and_told_why() {
     let second = SqliteJournal::open(bench.path(), JournalOptions::default(), bench.feed());
     let error = second.expect_err("the folder is in use");
     assert!(matches!(error, OpenError::InUse { .. }));
-    assert!(error.to_string().contains("another host uses"), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("another host uses"), "{text}");
+    // Which folder, and which process to look for.
+    let (folder, process) = (bench.path().display(), std::process::id());
+    assert!(text.contains(&format!("{folder} (process {process})")), "{text}");
     first.close().await;
     bench.open().close().await;
 }

@@ -1,0 +1,138 @@
+//! `hookbox plugins`: what a running host has loaded.
+
+use std::process::ExitCode;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::operator::table::Table;
+use super::operator::{Api, OperatorError, Query, Target, list, print, print_json, text, when};
+use crate::config;
+use crate::types::{EndpointName, PluginName, UnixMicros};
+
+const EXAMPLES: &str = "\
+Examples:
+  hookbox plugins
+  hookbox plugins --json --admin 127.0.0.1:4001";
+
+/// Show a running host's plugins: what runs, what it handles, what is wrong.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+}
+
+/// A plugin as the host shows it.
+#[derive(Deserialize)]
+struct Plugin {
+    endpoint: EndpointName,
+    plugin: PluginName,
+    version: Option<String>,
+    handlers: Vec<String>,
+    since: Option<UnixMicros>,
+    loading: bool,
+    problem: Option<String>,
+    disabled: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, OperatorError> {
+    let client = args.target.client(&config::environment)?;
+    let mut answer = client.get("/api/plugins", &Query::new())?;
+    if args.target.json {
+        print_json(&json!({"plugins": answer["plugins"].take()}));
+    } else {
+        let plugins = serde_json::from_value(answer["plugins"].take())?;
+        print(&show(&list::typed(plugins)?));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(plugins: &[Plugin]) -> String {
+    if plugins.is_empty() {
+        return "no plugins: copy a .wasm into the plugins folder\n".to_owned();
+    }
+    let titles = ["PLUGIN", "STATE", "VERSION", "SINCE (UTC)", "HANDLES"];
+    let mut table = Table::new(&titles);
+    for plugin in plugins {
+        table.row([
+            name(&plugin.endpoint, &plugin.plugin),
+            plugin.state().to_owned(),
+            plugin.version.clone().unwrap_or_default(),
+            plugin.since.map(when::show).unwrap_or_default(),
+            plugin.handlers.join(", "),
+        ]);
+    }
+    let mut out = table.render();
+    for plugin in plugins {
+        // Whole: it says what to do.
+        if let Some(problem) = &plugin.problem {
+            let name = name(&plugin.endpoint, &plugin.plugin);
+            out.push_str(&format!("\n{name}: {}\n", text::plain(problem)));
+        }
+    }
+    out
+}
+
+impl Plugin {
+    fn state(&self) -> &'static str {
+        match (&self.version, &self.problem) {
+            _ if self.disabled => "disabled",
+            (Some(_), Some(_)) => "old version",
+            (None, Some(_)) => "broken",
+            _ if self.loading => "loading",
+            (Some(_), None) => "running",
+            (None, None) => "waiting",
+        }
+    }
+}
+
+/// A plugin's name, with its endpoint where that isn't the default one.
+pub(super) fn name(endpoint: &EndpointName, plugin: &PluginName) -> String {
+    if *endpoint == EndpointName::default_endpoint() {
+        plugin.to_string()
+    } else {
+        format!("{endpoint}/{plugin}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_plugin_has_a_state_and_a_problem_is_shown_whole() {
+        let plugin = |name: &str, more: serde_json::Value| {
+            let mut all = json!({
+                "endpoint": "default", "plugin": name, "version": null, "handlers": ["on-event"],
+                "since": null, "loading": false, "problem": null, "disabled": false,
+            });
+            for (key, value) in more.as_object().expect("an object") {
+                all[key] = value.clone();
+            }
+            all
+        };
+        let long = "x".repeat(300);
+        let plugins = list::typed(vec![
+            plugin("a", json!({"version": "abc", "since": 0})),
+            plugin(
+                "b",
+                json!({"version": "abc", "problem": long, "endpoint": "shop"}),
+            ),
+            plugin("c", json!({"problem": "no\x1bwasm"})),
+            plugin("d", json!({"loading": true})),
+            plugin("e", json!({"disabled": true})),
+        ]);
+        let text = show(&plugins.expect("read"));
+        for line in [
+            "a       running      abc      1970-01-01 00:00:00  on-event",
+            "shop/b  old version  abc                           on-event",
+            "c       broken                                     on-event",
+            &format!("shop/b: {long}"),
+            "c: no\\u{1b}wasm",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+        assert!(show(&[]).contains("copy a .wasm"));
+    }
+}

@@ -1,0 +1,181 @@
+//! What `hookbox doctor` wants to know of a store, without opening it as a host.
+//!
+//! A folder that no host holds is locked for as long as the check takes, and
+//! checked whole. While a host holds it, only what is read in a moment is looked
+//! at: a read that lasts keeps the host's log from starting over.
+//!
+//! Nothing is written in either case: the log stays as a crash left it, for the
+//! next host to settle.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::lock::{FolderLock, Probe};
+use super::totals::Totals;
+use super::{FILE, OpenError, log_path, schema};
+use crate::journal::Counts;
+
+/// How many findings of SQLite's check are told.
+const FINDINGS: usize = 20;
+
+/// A store as it was found.
+#[derive(Clone, Debug)]
+pub struct StoreReport {
+    /// The database.
+    pub file: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The size of its log.
+    pub log_bytes: u64,
+    /// The schema version of the file.
+    pub schema: i64,
+    /// The newest that this program knows.
+    pub known_schema: i64,
+    /// What it holds; nothing where the schema is another one.
+    pub counts: Option<Counts>,
+    /// Who holds it.
+    pub holder: Holder,
+    /// What SQLite's check found wrong; nothing where it wasn't made.
+    pub damage: Option<Vec<String>>,
+}
+
+/// Who holds a data folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Nobody.
+    Nobody,
+    /// A host, with its process id if it is known.
+    Host(Option<u32>),
+}
+
+/// Looks at the store in `folder`; `None` if there is none. `progress` is told
+/// before something that takes long.
+///
+/// # Errors
+/// When the folder or file can't be read, or isn't a journal.
+pub fn examine(
+    folder: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Option<StoreReport>, OpenError> {
+    let file = folder.join(FILE);
+    let Ok(metadata) = fs::metadata(&file) else {
+        return Ok(None);
+    };
+    let (holder, _lock) = match FolderLock::probe(folder)? {
+        Probe::Free(lock) => (Holder::Nobody, Some(lock)),
+        Probe::Held(by) => (Holder::Host(by), None),
+    };
+    let sqlite = |source| OpenError::Sqlite {
+        file: file.clone(),
+        source,
+    };
+    let conn = match holder {
+        // Without a host the log's index may have to be made anew, which isn't
+        // possible through a connection that only reads.
+        Holder::Nobody => schema::open_helper(&file),
+        Holder::Host(_) => Connection::open_with_flags(
+            &file,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        ),
+    };
+    let conn = conn.map_err(sqlite)?;
+    conn.pragma_update(None, "query_only", true).map_err(sqlite)?;
+    let (found, version) = schema::identity(&conn).map_err(sqlite)?;
+    if found != schema::APPLICATION_ID {
+        return Err(OpenError::Foreign { file, found });
+    }
+    let known_schema = schema::known();
+    let counts = (version == known_schema).then(|| Totals::load(&conn).map(Counts::from));
+    let damage = match holder {
+        Holder::Nobody => {
+            let mebibytes = metadata.len() >> 20;
+            progress(&format!("checking the whole store ({mebibytes} MiB)"));
+            Some(integrity(&conn).map_err(sqlite)?)
+        }
+        Holder::Host(_) => None,
+    };
+    Ok(Some(StoreReport {
+        bytes: metadata.len(),
+        log_bytes: fs::metadata(log_path(&file)).map_or(0, |log| log.len()),
+        schema: version,
+        known_schema,
+        counts: counts.transpose().map_err(sqlite)?,
+        holder,
+        damage,
+        file,
+    }))
+}
+
+/// SQLite's own check, in its words; empty if all is well.
+fn integrity(conn: &Connection) -> Result<Vec<String>, rusqlite::Error> {
+    let mut check = conn.prepare(&format!("PRAGMA integrity_check({FINDINGS})"))?;
+    let lines = check.query_map([], |row| row.get::<_, String>(0))?;
+    let mut lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+    lines.retain(|line| line != "ok");
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::journal::sqlite::SqliteJournal;
+    use crate::journal::{JournalOptions, Upkeep as _};
+
+    fn open(folder: &Path) -> SqliteJournal {
+        let options = JournalOptions::default();
+        SqliteJournal::open(folder, options, Arc::new(|_| {})).expect("it opens")
+    }
+
+    fn report(folder: &Path) -> Option<StoreReport> {
+        examine(folder, &mut |_| {}).expect("it can be looked at")
+    }
+
+    #[tokio::test]
+    async fn a_store_is_checked_whole_only_while_nobody_holds_it() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        assert!(report(folder.path()).is_none());
+        assert!(!folder.path().join("lock").exists(), "nothing is made");
+
+        let journal = open(folder.path());
+        let held = report(folder.path()).expect("a store");
+        assert_eq!(held.holder, Holder::Host(Some(std::process::id())));
+        assert_eq!((held.damage, held.schema), (None, held.known_schema));
+        assert_eq!(held.counts, Some(Counts::default()));
+
+        journal.close().await;
+        let free = report(folder.path()).expect("a store");
+        assert_eq!((free.holder, free.damage), (Holder::Nobody, Some(Vec::new())));
+        // It is free again for a host.
+        open(folder.path()).close().await;
+    }
+
+    #[tokio::test]
+    async fn a_damaged_store_and_another_programs_file_are_told_apart() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        open(folder.path()).close().await;
+        let file = folder.path().join(FILE);
+        let mut bytes = fs::read(&file).expect("read");
+        // All pages but the first, which says what the file is.
+        let page = usize::try_from(schema::PAGE_SIZE).expect("small");
+        assert!(bytes.len() > page, "the log is in the file after closing");
+        bytes[page..].fill(0xff);
+        fs::write(&file, bytes).expect("written");
+        let damage = examine(folder.path(), &mut |_| {});
+        let found = match &damage {
+            Ok(Some(report)) => !report.damage.as_ref().expect("checked").is_empty(),
+            Ok(None) => false,
+            // Too far gone to be asked.
+            Err(OpenError::Sqlite { .. }) => true,
+            Err(_) => false,
+        };
+        assert!(found, "{damage:?}");
+
+        fs::write(&file, b"").expect("written");
+        let other = examine(folder.path(), &mut |_| {});
+        assert!(matches!(other, Err(OpenError::Foreign { .. })), "{other:?}");
+    }
+}
