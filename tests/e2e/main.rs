@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod crash;
+mod duplicates;
 mod errors;
 mod handlers;
 mod hostile;
@@ -9,4 +10,6 @@ mod hot_load;
 #[path = "../languages/setup/mod.rs"]
 mod languages;
 mod lifecycle;
+mod order;
+mod storage;
 mod support;

@@ -212,6 +212,19 @@ impl Host {
         answer.json()
     }
 
+    /// The value of a metric without labels.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> u64 {
+        let page = self.client.get(&format!("{}/metrics", self.admin));
+        let page = page.expect("the admin listener answers").body;
+        let value = page.lines().find_map(|line| line.strip_prefix(name));
+        let value = value.and_then(|value| value.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("no number {name} in:\n{page}"))
+    }
+
     /// Posts to the admin listener, without a body.
     ///
     /// # Panics
