@@ -1,6 +1,7 @@
 //! The real binary from outside: real plugins, real requests.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod breaker;
 mod crash;
 mod duplicates;
 mod errors;
@@ -10,6 +11,7 @@ mod hot_load;
 #[path = "../languages/setup/mod.rs"]
 mod languages;
 mod lifecycle;
+mod manual;
 mod order;
 mod storage;
 mod support;

@@ -14,6 +14,8 @@
  *                   it should have written; the next sync through each other
  *                   descriptor of the file fails too, as on Linux since 4.13
  *                   (optional)
+ *   DISK_LIES       syncs do nothing and succeed: shows that a test sees a loss
+ *                   (optional)
  *   DISK_FAULTS     a folder in which files switch faults on (optional):
  *                   full       while it is there no file can grow: ENOSPC
  *                   fail-sync  the next sync fails as above; removed by it
@@ -66,6 +68,7 @@ static struct file *by_fd[MAX_FD];
 static long seen_by_fd[MAX_FD]; /* failures reported through the descriptor */
 static const char *folder, *faults;
 static long cut_at, fail_sync_at, steps, syncs;
+static int lies;
 static uint64_t chance = 88172645463325252ull;
 
 static int (*real_open)(const char *, int, ...);
@@ -92,6 +95,7 @@ __attribute__((constructor)) static void start(void) {
   unsetenv("LD_PRELOAD");
   folder = getenv("DISK_FOLDER");
   faults = getenv("DISK_FAULTS");
+  lies = getenv("DISK_LIES") != NULL;
   const char *text = getenv("DISK_CUT_AT");
   cut_at = text ? atol(text) : 0;
   text = getenv("DISK_FAIL_SYNC");
@@ -375,6 +379,10 @@ int fsync(int fd) {
   if (!f) return real_fsync(fd);
   pthread_mutex_lock(&lock);
   step();
+  if (lies) {
+    pthread_mutex_unlock(&lock);
+    return 0;
+  }
   int forgets = ++syncs == fail_sync_at || fault("fail-sync", 1);
   if (forgets) f->failures++;
   else

@@ -65,6 +65,13 @@ pub fn cut_at(step: u64, seed: u64) -> Vec<(String, String)> {
     ]
 }
 
+/// The variable that has syncs do nothing: what a test does with such a disk has
+/// to fail.
+#[must_use]
+pub fn lies() -> (String, String) {
+    ("DISK_LIES".into(), "1".into())
+}
+
 /// What goes wrong with a disk while a process runs on it.
 #[derive(Debug)]
 pub struct Faults {
