@@ -19,6 +19,7 @@ pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod contract;
+mod crash;
 pub mod dispatch;
 pub mod ingest;
 pub mod journal;

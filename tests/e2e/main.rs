@@ -1,7 +1,9 @@
 //! The real binary from outside: real plugins, real requests.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod breaker;
 mod crash;
+mod duplicates;
 mod errors;
 mod handlers;
 mod hostile;
@@ -9,4 +11,7 @@ mod hot_load;
 #[path = "../languages/setup/mod.rs"]
 mod languages;
 mod lifecycle;
+mod manual;
+mod order;
+mod storage;
 mod support;

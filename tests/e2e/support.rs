@@ -1,7 +1,13 @@
 //! What the tests share.
 
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+
+use hookbox::toolchain;
 use hookbox_testkit::{Host, HostOptions};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// A host with the default configuration.
 pub(crate) fn host() -> Host {
@@ -41,4 +47,26 @@ pub(crate) fn deliveries(host: &Host, plugin: &str, state: &str) -> Vec<Value> {
         before = format!("&before={}", last["id"]);
         all.extend(page);
     }
+}
+
+/// A plugin of `tests/fixtures`, with all its features, built once.
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
+    static BUILT: OnceLock<Mutex<HashMap<String, Vec<u8>>>> = OnceLock::new();
+    let mut built = BUILT.get_or_init(Mutex::default).lock().unwrap();
+    let build = || {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures");
+        let source = Path::new(root).join(name);
+        let out = TempDir::new().expect("a scratch folder");
+        let options = toolchain::Options {
+            features: match name {
+                "combos" => vec!["chat-push".into(), "event".into()],
+                _ => Vec::new(),
+            },
+            ..toolchain::Options::default()
+        };
+        let plugin = toolchain::build_plugin(&source, out.path(), &options, &mut |_| {});
+        let plugin = plugin.expect("the plugin builds");
+        std::fs::read(&plugin.component).expect("it was built")
+    };
+    built.entry(name.into()).or_insert_with(build).clone()
 }

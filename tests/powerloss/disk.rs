@@ -1,23 +1,19 @@
-//! The preloaded disk, and a life of a process on it.
+//! A life of a process on a disk that loses its power.
 
 use std::cell::Cell;
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
+use hookbox_testkit::disk::{self, CUT};
 
 use crate::child::{CHILD, Mode};
 
-/// The exit code of a power cut.
-const CUT: i32 = 99;
-
-/// `shim.c`, compiled.
+/// A disk, and what was seen on it.
 pub(crate) struct Disk {
-    library: PathBuf,
+    disk: disk::Disk,
     /// How many lives reopened their journal after a failed sync.
     pub(crate) reopened: Cell<usize>,
-    _folder: TempDir,
 }
 
 /// What a process did until its power went.
@@ -29,23 +25,10 @@ pub(crate) struct Life {
 }
 
 impl Disk {
-    /// Compiles the library with the system's C compiler.
     pub(crate) fn build() -> Self {
-        let folder = tempfile::tempdir().expect("a scratch folder");
-        let library = folder.path().join("powerloss.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/powerloss/shim.c");
-        let status = Command::new(env::var_os("CC").unwrap_or_else(|| "cc".into()))
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-o"])
-            .arg(&library)
-            .arg(source)
-            .args(["-ldl", "-lpthread"])
-            .status()
-            .expect("a C compiler: install one, or name it in CC");
-        assert!(status.success(), "the C compiler failed: {status}");
         Self {
-            library,
+            disk: disk::Disk::build(),
             reopened: Cell::new(0),
-            _folder: folder,
         }
     }
 
@@ -63,13 +46,11 @@ impl Disk {
         command
             .env(CHILD, folder)
             .env("POWERLOSS_MODE", mode.name())
-            .env("LD_PRELOAD", &self.library)
-            .env("POWERLOSS_FOLDER", folder)
-            .env("POWERLOSS_AT", cut_at.to_string())
-            .env("POWERLOSS_SEED", seed.to_string())
+            .envs(self.disk.variables(folder))
+            .envs(disk::cut_at(cut_at, seed))
             .stdout(Stdio::piped());
         if let Some(number) = fail_sync {
-            command.env("POWERLOSS_FAIL_SYNC", number.to_string());
+            command.env("DISK_FAIL_SYNC", number.to_string());
         }
         let output = command.output().expect("it runs");
         assert_eq!(

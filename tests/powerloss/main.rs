@@ -1,7 +1,7 @@
 //! Power loss: everything that was acknowledged is there afterwards.
 //!
 //! A child process (this program again) appends and finishes as fast as it can
-//! and says what was acknowledged. Preloaded into it is `shim.c`, which at some
+//! and says what was acknowledged. Preloaded into it is a disk that at some
 //! write or sync throws away what no sync had made sure, or part of it. Then
 //! the parent opens what is left and compares. The same is shown to find losses
 //! when commits aren't synced, so the test can fail.

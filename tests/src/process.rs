@@ -21,15 +21,20 @@ pub struct HostOptions {
     pub env: Vec<(String, String)>,
     /// The log's filter (`RUST_LOG`); empty for the host's own default.
     pub log: String,
+    /// A folder for its files that stays; a scratch folder if `None`.
+    pub folder: Option<PathBuf>,
 }
 
-/// A running host with scratch folders of its own, which outlive a restart and
-/// go away with this value.
+/// A running host with folders of its own, which outlive a restart and, unless
+/// they were named, go away with this value.
 #[derive(Debug)]
 pub struct Host {
     program: PathBuf,
-    options: HostOptions,
-    folder: TempDir,
+    /// How it is started the next time.
+    pub options: HostOptions,
+    folder: PathBuf,
+    /// Removes a scratch folder at the end.
+    _scratch: Option<TempDir>,
     child: Child,
     /// Its log since the latest start.
     pub log: Log,
@@ -48,52 +53,103 @@ impl Host {
     /// When it doesn't start.
     #[must_use]
     pub fn start(program: impl Into<PathBuf>, options: HostOptions) -> Self {
+        let mut host = Self::launch(program, options);
+        host.wait_ready();
+        host
+    }
+
+    /// Starts `program serve` and doesn't wait.
+    ///
+    /// # Panics
+    /// When the program or its folders can't be used.
+    #[must_use]
+    pub fn launch(program: impl Into<PathBuf>, options: HostOptions) -> Self {
         let program = program.into();
-        let folder = TempDir::new().expect("a scratch folder");
-        fs::create_dir(folder.path().join("plugins")).expect("a plugins folder");
-        let (child, log) = spawn(&program, folder.path(), &options);
-        let mut host = Self {
+        let scratch = match options.folder {
+            None => Some(TempDir::new().expect("a scratch folder")),
+            Some(_) => None,
+        };
+        let named = options.folder.clone();
+        let folder = named.or_else(|| scratch.as_ref().map(|scratch| scratch.path().into()));
+        let folder = folder.expect("one of the two");
+        fs::create_dir_all(folder.join("plugins")).expect("a plugins folder");
+        let (child, log) = spawn(&program, &folder, &options);
+        Self {
             program,
             options,
             folder,
+            _scratch: scratch,
             child,
             log,
             url: String::new(),
             admin: String::new(),
             client: Client::default(),
-        };
-        host.wait_ready();
-        host
+        }
     }
 
     /// Starts it again, on the same folders, after it has ended.
     pub fn restart(&mut self) {
-        (self.child, self.log) = spawn(&self.program, self.folder.path(), &self.options);
+        self.relaunch();
         self.wait_ready();
+    }
+
+    /// As [`Host::restart`], without waiting.
+    pub fn relaunch(&mut self) {
+        (self.child, self.log) = spawn(&self.program, &self.folder, &self.options);
+    }
+
+    /// Waits until it is ready or has ended; whether it is ready.
+    pub fn becomes_ready(&mut self) -> bool {
+        wait_for("the host to be ready or to end", || {
+            if self.exited().is_some() {
+                return Some(false);
+            }
+            let up = self.log.matching(|line| message(line) == "hookbox is up");
+            self.learn_addresses(up.first()?);
+            let answer = self.client.get(&format!("{}/readyz", self.url)).ok()?;
+            (answer.status == 200).then_some(true)
+        })
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Panics
+    /// When the system can't tell.
+    pub fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("its state")
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait_end(&mut self) -> ExitStatus {
+        wait_for("the host to end", || self.exited())
     }
 
     fn wait_ready(&mut self) {
         let up = self
             .log
             .wait("the host to be up", |line| message(line) == "hookbox is up");
-        self.url = format!("http://{}", field(&up, "listen"));
-        self.admin = format!("http://{}", field(&up, "admin"));
+        self.learn_addresses(&up);
         wait_for("the host to be ready", || {
             let answer = self.client.get(&format!("{}/readyz", self.url)).ok()?;
             (answer.status == 200).then_some(())
         });
     }
 
+    fn learn_addresses(&mut self, up: &Value) {
+        self.url = format!("http://{}", field(up, "listen"));
+        self.admin = format!("http://{}", field(up, "admin"));
+    }
+
     /// The plugins folder.
     #[must_use]
     pub fn plugins(&self) -> PathBuf {
-        self.folder.path().join("plugins")
+        self.folder.join("plugins")
     }
 
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.join("data")
     }
 
     /// The child's process id.
@@ -154,6 +210,44 @@ impl Host {
         let answer = answer.expect("the admin listener answers");
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
         answer.json()
+    }
+
+    /// The value of a metric without labels.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> u64 {
+        let page = self.client.get(&format!("{}/metrics", self.admin));
+        let page = page.expect("the admin listener answers").body;
+        let value = page.lines().find_map(|line| line.strip_prefix(name));
+        let value = value.and_then(|value| value.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("no number {name} in:\n{page}"))
+    }
+
+    /// Posts to the admin listener, without a body.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    #[must_use]
+    pub fn api_post(&self, path: &str) -> Answer {
+        self.api_post_json(path, &Value::Null)
+    }
+
+    /// Posts JSON to the admin listener.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    #[must_use]
+    pub fn api_post_json(&self, path: &str, body: &Value) -> Answer {
+        let url = format!("{}{path}", self.admin);
+        let headers = [("content-type", "application/json")];
+        let body = match body {
+            Value::Null => Vec::new(),
+            body => body.to_string().into_bytes(),
+        };
+        let answer = self.client.post(&url, &headers, &body);
+        answer.expect("the admin listener answers")
     }
 
     /// Posts a body to `/webhook` without authentication.

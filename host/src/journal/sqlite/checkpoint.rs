@@ -23,6 +23,7 @@ use super::OpenError;
 use super::error::{Failure, classify};
 use super::reader::Slot;
 use super::schema::open_helper;
+use crate::crash;
 
 /// The log is to start over when it is longer than this many bytes.
 pub(super) const LOG_BOUND: i64 = 64 * 1024 * 1024;
@@ -78,12 +79,14 @@ pub(super) fn log_size(conn: &Connection) -> Result<LogSize, rusqlite::Error> {
 
 /// A pass that waits for nobody.
 pub(super) fn pass(conn: &Connection) -> Result<LogSize, rusqlite::Error> {
-    checkpoint(conn, "PASSIVE")
+    crash::point("checkpoint-before");
+    checkpoint(conn, "PASSIVE").inspect(|_| crash::point("checkpoint-after"))
 }
 
 /// Empties the log; for the last connection before it closes.
 pub(super) fn empty(conn: &Connection) -> Result<LogSize, rusqlite::Error> {
-    checkpoint(conn, "TRUNCATE")
+    crash::point("empty-before");
+    checkpoint(conn, "TRUNCATE").inspect(|_| crash::point("empty-after"))
 }
 
 fn checkpoint(conn: &Connection, mode: &str) -> Result<LogSize, rusqlite::Error> {

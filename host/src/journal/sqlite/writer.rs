@@ -13,6 +13,7 @@ use super::lock::FolderLock;
 use super::reader::Slot;
 use super::schema::{open_helper, open_writer};
 use super::{OpenError, Tuning, log_file, log_path};
+use crate::crash;
 use crate::journal::{Feed, FeedItem, JournalError, JournalOptions};
 
 /// Requests in one commit at most.
@@ -148,7 +149,9 @@ impl Writer {
             self.state.totals.save(&self.conn)?;
         }
         self.state.dedupe.save(&self.conn, ops.len())?;
+        ops.iter().for_each(|op| crash::point(crash_points(op).0));
         self.conn.prepare_cached("COMMIT")?.execute([])?;
+        ops.iter().for_each(|op| crash::point(crash_points(op).1));
         Ok(answers)
     }
 
@@ -293,4 +296,14 @@ fn take(
         };
     }
     batch
+}
+
+/// Where a test may have the process die: before and after the commit.
+fn crash_points(op: &Op) -> (&'static str, &'static str) {
+    match op {
+        Op::Append(_) => ("append-before", "append-after"),
+        Op::Finish(_) => ("finish-before", "finish-after"),
+        Op::Clean(_) => ("clean-before", "clean-after"),
+        _ => ("other-before", "other-after"),
+    }
 }

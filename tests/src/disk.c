@@ -1,4 +1,4 @@
-/* A disk that loses its power.
+/* A disk that loses its power, fills up, or fails to sync.
  *
  * Preloaded (LD_PRELOAD) into a process, it watches the files under one folder
  * and keeps for each what a real disk would be sure to hold: its content as of
@@ -7,18 +7,26 @@
  * either all, nothing, or some of its 512-byte sectors, by chance; then the
  * process ends with exit code 99. Syncs that are waiting never return.
  *
- *   POWERLOSS_FOLDER     the folder, as an absolute path
- *   POWERLOSS_AT         the cut comes at this write or sync, counted from 1
- *   POWERLOSS_SEED       for what chance decides
- *   POWERLOSS_FAIL_SYNC  this sync, counted from 1, fails with EIO and forgets
- *                        what it should have written; the next sync through
- *                        each other descriptor of the file fails too, as on
- *                        Linux since 4.13 (optional)
+ *   DISK_FOLDER     the folder, as an absolute path
+ *   DISK_CUT_AT     the cut comes at this write or sync, counted from 1 (optional)
+ *   DISK_SEED       for what chance decides
+ *   DISK_FAIL_SYNC  this sync, counted from 1, fails with EIO and forgets what
+ *                   it should have written; the next sync through each other
+ *                   descriptor of the file fails too, as on Linux since 4.13
+ *                   (optional)
+ *   DISK_LIES       syncs do nothing and succeed: shows that a test sees a loss
+ *                   (optional)
+ *   DISK_FAULTS     a folder in which files switch faults on (optional):
+ *                   full       while it is there no file can grow: ENOSPC
+ *                   fail-sync  the next sync fails as above; removed by it
+ *                   cut        the cut comes at the next write or sync
  *
- * It works on any dynamically linked program. What it doesn't do: creating,
- * removing and renaming a file count as durable at once; files that are written
- * through a memory map aren't watched. SQLite maps only its "-shm" file, which
- * it rebuilds: that one is removed at the cut.
+ * It works on any dynamically linked program, but not on its children. What it
+ * doesn't do: creating, removing and renaming a file count as durable at once,
+ * and of a renamed file everything; files that are written through a memory map
+ * or without the C library aren't watched. SQLite maps only its "-shm" file,
+ * which it rebuilds: that one is removed at the cut, and it may grow on a full
+ * disk.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -28,6 +36,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -57,8 +66,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct file *files;
 static struct file *by_fd[MAX_FD];
 static long seen_by_fd[MAX_FD]; /* failures reported through the descriptor */
-static const char *folder;
+static const char *folder, *faults;
 static long cut_at, fail_sync_at, steps, syncs;
+static int lies;
 static uint64_t chance = 88172645463325252ull;
 
 static int (*real_open)(const char *, int, ...);
@@ -68,6 +78,8 @@ static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static int (*real_ftruncate)(int, off_t);
 static int (*real_fsync)(int);
 static int (*real_unlink)(const char *);
+static int (*real_fallocate)(int, int, off_t, off_t);
+static int (*real_posix_fallocate)(int, off_t, off_t);
 
 __attribute__((constructor)) static void start(void) {
   real_open = dlsym(RTLD_NEXT, "open");
@@ -77,12 +89,18 @@ __attribute__((constructor)) static void start(void) {
   real_ftruncate = dlsym(RTLD_NEXT, "ftruncate");
   real_fsync = dlsym(RTLD_NEXT, "fsync");
   real_unlink = dlsym(RTLD_NEXT, "unlink");
-  folder = getenv("POWERLOSS_FOLDER");
-  const char *text = getenv("POWERLOSS_AT");
+  real_fallocate = dlsym(RTLD_NEXT, "fallocate");
+  real_posix_fallocate = dlsym(RTLD_NEXT, "posix_fallocate");
+  /* Children would count their own steps. */
+  unsetenv("LD_PRELOAD");
+  folder = getenv("DISK_FOLDER");
+  faults = getenv("DISK_FAULTS");
+  lies = getenv("DISK_LIES") != NULL;
+  const char *text = getenv("DISK_CUT_AT");
   cut_at = text ? atol(text) : 0;
-  text = getenv("POWERLOSS_FAIL_SYNC");
+  text = getenv("DISK_FAIL_SYNC");
   fail_sync_at = text ? atol(text) : 0;
-  text = getenv("POWERLOSS_SEED");
+  text = getenv("DISK_SEED");
   if (text) chance ^= (uint64_t)strtoull(text, NULL, 10) * 0x9e3779b97f4a7c15ull;
   if (!chance) chance = 1;
 }
@@ -179,9 +197,22 @@ static void cut(void) {
   _exit(99);
 }
 
+static int fault(const char *name, int once) {
+  char path[PATH_MAX];
+  if (!faults || snprintf(path, sizeof path, "%s/%s", faults, name) >= PATH_MAX) return 0;
+  return once ? real_unlink(path) == 0 : access(path, F_OK) == 0;
+}
+
 /* Counts a write or a sync. Called with the lock held; a cut keeps it. */
 static void step(void) {
-  if (++steps == cut_at) cut();
+  if (++steps == cut_at || fault("cut", 0)) cut();
+}
+
+/* How many bytes of a write there is room for. Called with the lock held. */
+static size_t room(int fd, off_t at, size_t length) {
+  struct stat st;
+  if (!fault("full", 0) || fstat(fd, &st) || at + (off_t)length <= st.st_size) return length;
+  return at < st.st_size ? (size_t)(st.st_size - at) : 0;
 }
 
 static struct file *find(const char *path) {
@@ -275,7 +306,9 @@ ssize_t pwrite(int fd, const void *data, size_t length, off_t at) {
   if (!f) return real_pwrite(fd, data, length, at);
   pthread_mutex_lock(&lock);
   step();
-  ssize_t n = real_pwrite(fd, data, length, at);
+  size_t fits = room(fd, at, length);
+  ssize_t n = fits || !length ? real_pwrite(fd, data, fits, at) : -1;
+  if (!fits && length) errno = ENOSPC;
   if (n > 0) note(f, at, data, (size_t)n);
   pthread_mutex_unlock(&lock);
   return n;
@@ -289,10 +322,13 @@ ssize_t write(int fd, const void *data, size_t length) {
   if (!f) return real_write(fd, data, length);
   pthread_mutex_lock(&lock);
   step();
-  ssize_t n = real_write(fd, data, length);
+  size_t fits = room(fd, lseek(fd, 0, SEEK_CUR), length);
+  ssize_t n = fits || !length ? real_write(fd, data, fits) : -1;
+  int full = !fits && length;
   off_t end = lseek(fd, 0, SEEK_CUR);
   if (n > 0 && end >= n) note(f, end - n, data, (size_t)n);
   pthread_mutex_unlock(&lock);
+  if (full) errno = ENOSPC;
   return n;
 }
 
@@ -301,19 +337,53 @@ int ftruncate(int fd, off_t length) {
   if (!f) return real_ftruncate(fd, length);
   pthread_mutex_lock(&lock);
   step();
-  int rc = real_ftruncate(fd, length);
+  int full = room(fd, 0, (size_t)length) != (size_t)length;
+  int rc = full ? -1 : real_ftruncate(fd, length);
   if (rc == 0) note(f, length, NULL, 0);
   pthread_mutex_unlock(&lock);
+  if (full) errno = ENOSPC;
   return rc;
 }
 int ftruncate64(int fd, off_t length) { return ftruncate(fd, length); }
+
+/* The rest of a file that was made longer in advance: zeroes, or a full disk. */
+static int longer(int fd, struct file *f, off_t length) {
+  struct stat st;
+  int error = 0;
+  pthread_mutex_lock(&lock);
+  step();
+  if (fstat(fd, &st)) error = errno;
+  else if (room(fd, 0, (size_t)length) != (size_t)length) error = ENOSPC;
+  else if (length > st.st_size) {
+    if (real_ftruncate(fd, length)) error = errno;
+    else note(f, length, NULL, 0);
+  }
+  pthread_mutex_unlock(&lock);
+  return error;
+}
+int posix_fallocate(int fd, off_t at, off_t length) {
+  struct file *f = of(fd);
+  return f ? longer(fd, f, at + length) : real_posix_fallocate(fd, at, length);
+}
+int posix_fallocate64(int fd, off_t at, off_t length) { return posix_fallocate(fd, at, length); }
+int fallocate(int fd, int mode, off_t at, off_t length) {
+  struct file *f = of(fd);
+  if (!f || mode) return real_fallocate(fd, mode, at, length);
+  errno = longer(fd, f, at + length);
+  return errno ? -1 : 0;
+}
+int fallocate64(int fd, int mode, off_t at, off_t length) { return fallocate(fd, mode, at, length); }
 
 int fsync(int fd) {
   struct file *f = of(fd);
   if (!f) return real_fsync(fd);
   pthread_mutex_lock(&lock);
   step();
-  int forgets = ++syncs == fail_sync_at;
+  if (lies) {
+    pthread_mutex_unlock(&lock);
+    return 0;
+  }
+  int forgets = ++syncs == fail_sync_at || fault("fail-sync", 1);
   if (forgets) f->failures++;
   else
     for (struct change *c = f->first; c; c = c->next)
