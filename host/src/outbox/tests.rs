@@ -188,10 +188,10 @@ impl Bench {
     }
 
     fn queue(&self, name: &str, url: &str, count: usize) {
-        self.queue_request(name, post(url), count);
+        self.queue_request(name, &post(url), count);
     }
 
-    fn queue_request(&self, name: &str, request: OutgoingRequest, count: usize) {
+    fn queue_request(&self, name: &str, request: &OutgoingRequest, count: usize) {
         let mut rows = self.store.rows.lock().expect("unpoisoned");
         for index in 0..count {
             let id = i64::try_from(rows.len()).expect("few rows");
@@ -370,7 +370,7 @@ async fn a_header_that_would_be_two_is_dead_at_once() {
     bench.grant("slack", &[&server.url("/")]);
     let mut request = post(&server.url("/"));
     request.headers[0].value = "1\r\nhost: evil.example".into();
-    bench.queue_request("slack", request, 1);
+    bench.queue_request("slack", &request, 1);
     let finished = bench.store.finished(1).await;
     assert!(
         reason(&finished[0]).contains("\"x-own\""),
