@@ -202,8 +202,14 @@ pub fn is_reserved(name: &HeaderName) -> bool {
         UPGRADE,
     ];
     standard.contains(name)
-        || matches!(name.as_str(), "keep-alive" | "http2-settings")
-        || name.as_str().starts_with("proxy-")
+        || matches!(
+            name.as_str(),
+            "http2-settings"
+                | "keep-alive"
+                | "proxy-authenticate"
+                | "proxy-authorization"
+                | "proxy-connection"
+        )
 }
 
 fn message(request: Request) -> Result<hyper::Request<Full<Bytes>>, SendError> {

@@ -25,3 +25,6 @@ pub use connect::{Connector, SystemResolver};
 pub use grant::{Denied, GrantError, Grants};
 pub use granted::Granted;
 pub use target::{Target, Unfit};
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -32,7 +32,7 @@ pub(super) fn message(queued: OutgoingRequest, key: Uuid) -> Result<Request, Mes
     let mut headers = HeaderMap::new();
     for pair in queued.headers {
         let name = HeaderName::from_bytes(pair.name.as_bytes());
-        let value = HeaderValue::from_str(&pair.value);
+        let value = HeaderValue::from_bytes(pair.value.as_bytes());
         let (Ok(name), Ok(value)) = (name, value) else {
             return Err(MessageError::Header(pair.name.chars().take(64).collect()));
         };
@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn the_hosts_headers_are_added() {
-        let sent = with(&[("x-a", "1"), ("X-A", "2")]).expect("it can be sent");
+        let sent = with(&[("x-a", "1"), ("X-A", "2"), ("x-b", "grüße")]).expect("it can be sent");
+        assert_eq!(sent.headers["x-b"].as_bytes(), "grüße".as_bytes());
         let all: Vec<_> = sent.headers.get_all("x-a").iter().collect();
         assert_eq!(all, ["1", "2"]);
         assert_eq!(sent.headers[USER_AGENT], OWN_NAME);
