@@ -36,13 +36,20 @@ pub(super) fn plan<'a>(
         };
         sums.insert(&add.name, sum.saturating_add(add.delta));
     }
-    let all = owner.counters.saturating_add(new);
-    if new > 0 && u64::try_from(all).unwrap_or(0) > quota {
-        return Err(Halt::Refused(JournalError::Quota(format!(
-            "it would have {all} counters, more than the quota of {quota}"
-        ))));
+    if new > 0 {
+        let all = new + had(conn, owner.plugin)?;
+        if u64::try_from(all).unwrap_or(0) > quota {
+            return Err(Halt::Refused(JournalError::Quota(format!(
+                "it would have {all} counters, more than the quota of {quota}"
+            ))));
+        }
     }
     Ok(Plan { sums, new })
+}
+
+fn had(conn: &Connection, plugin: i64) -> Result<i64, rusqlite::Error> {
+    conn.prepare_cached("SELECT counters FROM plugin WHERE id = ?1")?
+        .query_row([plugin], |row| row.get(0))
 }
 
 fn value(conn: &Connection, plugin: i64, name: &str) -> Result<Option<i64>, rusqlite::Error> {

@@ -89,8 +89,8 @@ fn difference(
 pub(super) struct Plan<'a> {
     /// In the order of the table.
     writes: BTreeMap<&'a KvKey, Option<&'a Bytes>>,
-    /// What the plugin has afterwards.
-    bytes: i64,
+    /// What the plugin has, before and afterwards.
+    bytes: (i64, i64),
 }
 
 /// Adds up what the plugin will have. What has outgrown its share may still
@@ -105,7 +105,10 @@ pub(super) fn plan<'a>(
         .iter()
         .map(|write| (&write.at, write.value.as_ref()))
         .collect();
-    let mut bytes = owner.kv_bytes;
+    let before: i64 = conn
+        .prepare_cached("SELECT kv_bytes FROM plugin WHERE id = ?1")?
+        .query_row([owner.plugin], |row| row.get(0))?;
+    let mut bytes = before;
     for (at, value) in &writes {
         let name = count(at.bucket.len() + at.key.len());
         if let Some(old) = length(conn, owner.plugin, at)? {
@@ -115,12 +118,15 @@ pub(super) fn plan<'a>(
             bytes += name + count(value.len());
         }
     }
-    if bytes > owner.kv_bytes && u64::try_from(bytes).unwrap_or(0) > quota {
+    if bytes > before && u64::try_from(bytes).unwrap_or(0) > quota {
         return Err(Halt::Refused(JournalError::Quota(format!(
             "its key-value entries would have {bytes} bytes, more than the quota of {quota}"
         ))));
     }
-    Ok(Plan { writes, bytes })
+    Ok(Plan {
+        writes,
+        bytes: (before, bytes),
+    })
 }
 
 fn length(conn: &Connection, plugin: i64, at: &KvKey) -> Result<Option<i64>, rusqlite::Error> {
@@ -156,9 +162,10 @@ impl Plan<'_> {
                 None => delete.execute(params![owner.plugin, at.bucket, at.key])?,
             };
         }
-        if self.bytes != owner.kv_bytes {
+        let (before, after) = self.bytes;
+        if before != after {
             conn.prepare_cached("UPDATE plugin SET kv_bytes = ?2 WHERE id = ?1")?
-                .execute([owner.plugin, self.bytes])?;
+                .execute([owner.plugin, after])?;
         }
         Ok(())
     }

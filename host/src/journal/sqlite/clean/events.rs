@@ -112,9 +112,12 @@ fn candidates(conn: &Connection, after: i64) -> Result<Vec<Candidate>, rusqlite:
 fn remove(conn: &Connection, state: &mut State, event: Candidate) -> Result<bool, rusqlite::Error> {
     let mut by_state = [0_i64; 4];
     let mut added = Vec::new();
+    // Most have one attempt, which has no row of its own.
+    let mut history = false;
     let mut statement = conn.prepare_cached(
-        "SELECT id, state FROM delivery WHERE id >= ?1 AND id < ?2
-         UNION ALL SELECT id, state FROM delivery WHERE event = ?3 AND manual = 2",
+        "SELECT id, state, manual > 0 OR attempts > 1 OR (attempts = 1 AND started_at IS NULL)
+         FROM delivery WHERE id >= ?1 AND id < ?2
+         UNION ALL SELECT id, state, 1 FROM delivery WHERE event = ?3 AND manual = 2",
     )?;
     let mut rows = statement.query([event.first, event.end, event.seq])?;
     while let Some(row) = rows.next()? {
@@ -123,31 +126,23 @@ fn remove(conn: &Connection, state: &mut State, event: Candidate) -> Result<bool
             return Ok(false);
         }
         by_state[index(state)] += 1;
+        history |= row.get::<_, bool>(2)?;
         let id: i64 = row.get(0)?;
         if id >= event.end {
             added.push(id);
         }
     }
-    let mut requests = 0;
-    let mut dead_requests = 0;
-    let mut statement = conn.prepare_cached("SELECT state FROM outbox WHERE event = ?1")?;
-    let mut rows = statement.query([event.seq])?;
-    while let Some(row) = rows.next()? {
-        requests += 1;
-        match outbox_state_of(row.get(0)?)? {
-            OutboxState::Pending => return Ok(false),
-            OutboxState::Dead => dead_requests += 1,
-            OutboxState::Sent => {}
-        }
-    }
+    let Some(requests) = requests(conn, state, event.seq)? else {
+        return Ok(false);
+    };
 
     let range = |first, end| -> Result<(), rusqlite::Error> {
-        for sql in [
-            "DELETE FROM attempt WHERE delivery >= ?1 AND delivery < ?2",
-            "DELETE FROM delivery WHERE id >= ?1 AND id < ?2",
-        ] {
-            conn.prepare_cached(sql)?.execute([first, end])?;
+        if history {
+            conn.prepare_cached("DELETE FROM attempt WHERE delivery >= ?1 AND delivery < ?2")?
+                .execute([first, end])?;
         }
+        conn.prepare_cached("DELETE FROM delivery WHERE id >= ?1 AND id < ?2")?
+            .execute([first, end])?;
         Ok(())
     };
     if event.first < event.end {
@@ -156,7 +151,7 @@ fn remove(conn: &Connection, state: &mut State, event: Candidate) -> Result<bool
     for id in added {
         range(id, id + 1)?;
     }
-    if requests > 0 {
+    if requests.all > 0 {
         conn.prepare_cached("DELETE FROM outbox WHERE event = ?1")?
             .execute([event.seq])?;
     }
@@ -165,7 +160,38 @@ fn remove(conn: &Connection, state: &mut State, event: Candidate) -> Result<bool
     for (total, gone) in state.totals.deliveries.iter_mut().zip(by_state) {
         *total -= gone;
     }
-    state.totals.outbox_dead -= dead_requests;
+    state.totals.outbox_dead -= requests.dead;
     state.totals.events -= 1;
     Ok(true)
+}
+
+/// An event's requests, none of which waits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Requests {
+    all: i64,
+    dead: i64,
+}
+
+/// `None` if one waits.
+fn requests(
+    conn: &Connection,
+    state: &State,
+    event: i64,
+) -> Result<Option<Requests>, rusqlite::Error> {
+    let mut found = Requests::default();
+    if state.totals.next_outbox == 1 {
+        // There has never been one.
+        return Ok(Some(found));
+    }
+    let mut statement = conn.prepare_cached("SELECT state FROM outbox WHERE event = ?1")?;
+    let mut rows = statement.query([event])?;
+    while let Some(row) = rows.next()? {
+        found.all += 1;
+        match outbox_state_of(row.get(0)?)? {
+            OutboxState::Pending => return Ok(None),
+            OutboxState::Dead => found.dead += 1,
+            OutboxState::Sent => {}
+        }
+    }
+    Ok(Some(found))
 }

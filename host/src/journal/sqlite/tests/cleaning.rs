@@ -294,3 +294,39 @@ async fn requests_and_manual_deliveries_of_a_removed_plugin_end_with_its_time() 
     assert_eq!((counts.outbox_pending, counts.outbox_dead), (0, 1));
     journal.close().await;
 }
+
+#[tokio::test]
+async fn no_attempt_outlives_its_delivery() {
+    let bench = Bench::new();
+    let journal = journal_with(&bench, 4).await;
+    let ids = bench.deliveries();
+    // Closed without an attempt after one; retried and done; run again by hand,
+    // then done at once; the same, then closed without an attempt.
+    for id in &ids[..2] {
+        journal.finish(retry_at(*id, 1)).await.expect("finished");
+    }
+    journal.finish(dead(ids[0])).await.expect("finished");
+    let second = Finish {
+        attempts: 2,
+        ..outcome(ids[1], Next::Done)
+    };
+    journal.finish(second).await.expect("finished");
+    for id in &ids[2..] {
+        journal.finish(dead(*id)).await.expect("finished");
+        journal.retry(*id).await.expect("an answer");
+    }
+    journal
+        .finish(outcome(ids[2], Next::Done))
+        .await
+        .expect("finished");
+    let closed = Finish {
+        attempts: 0,
+        ..dead(ids[3])
+    };
+    journal.finish(closed).await.expect("finished");
+    assert_eq!(bench.rows("attempt"), 4);
+    let removed = journal.clean(received_since(later(1))).await;
+    assert_eq!(removed.expect("cleaned"), 4);
+    assert_eq!((bench.rows("attempt"), bench.rows("delivery")), (0, 0));
+    journal.close().await;
+}
