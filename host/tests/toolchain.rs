@@ -77,25 +77,30 @@ fn without_a_handler_nothing_is_written() {
 #[test]
 fn the_bundled_plugins_are_small_and_ask_for_little() {
     let out = tempfile::tempdir().expect("a folder");
-    for (name, exported) in [
-        ("greeter", &["chat-push", "room-join"][..]),
-        ("order-finder", &["chat-push"]),
+    const BOTH: &[&str] = &["chat-push", "room-join"];
+    const KV: &str = "wasi:keyvalue/store@0.2.0-draft2";
+    const COUNTERS: &str = "hookbox:plugin/counters@0.1.0";
+    const OUTBOX: &str = "hookbox:plugin/outbox@0.1.0";
+    for (name, exported, imported, most) in [
+        ("greeter", BOTH, &[][..], 64 << 10),
+        ("order-finder", &["chat-push"][..], &[], 64 << 10),
+        ("analytics", BOTH, &[KV, COUNTERS], 128 << 10),
+        ("slack-notifier", BOTH, &[OUTBOX], 128 << 10),
     ] {
         let dir = PathBuf::from("plugins").join(name);
         let built = build(dir, out.path(), &Options::default()).expect("it builds");
         assert_eq!(handlers(&built), exported);
-        assert_eq!(
-            built.imports,
-            [
-                "wasi:logging/logging@0.1.0-draft",
-                "wasi:config/store@0.2.0-rc.1"
-            ]
-        );
-        assert!(
-            built.component_bytes < 64 * 1024,
-            "{} bytes",
-            built.component_bytes
-        );
+        let mut imports = built.imports.clone();
+        imports.sort_unstable();
+        let mut expected = vec![
+            "wasi:config/store@0.2.0-rc.1",
+            "wasi:logging/logging@0.1.0-draft",
+        ];
+        expected.extend(imported);
+        expected.sort_unstable();
+        assert_eq!(imports, expected, "{name}");
+        let bytes = built.component_bytes;
+        assert!(bytes < most, "{name}: {bytes} bytes");
     }
 }
 

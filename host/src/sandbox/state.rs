@@ -97,7 +97,9 @@ impl WasiView for State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::EffectLimits;
     use crate::sandbox::log::Source;
+    use crate::sandbox::tests::store::Stored;
     use crate::types::{DeliveryId, EndpointName, EventId, PluginName};
 
     #[test]
@@ -109,7 +111,10 @@ mod tests {
             delivery: DeliveryId(1),
         };
         let log = Arc::new(Mutex::new(AttemptLog::new(source, 1000)));
-        let mut state = State::new(MemoryGuard::new(0), Arc::default(), log, true);
+        let kv = Arc::new(Stored::default());
+        let collect = Collector::new(kv, Arc::default(), EffectLimits::default());
+        let memory = MemoryGuard::new(0);
+        let mut state = State::new(memory, Arc::default(), log, collect, true);
         let table = state.ctx().table;
         let pushed = (0..=MAX_HANDLES).map(|number| table.push(number));
         assert_eq!(pushed.filter(Result::is_ok).count(), MAX_HANDLES);

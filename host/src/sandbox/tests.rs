@@ -1,18 +1,19 @@
 //! Attempts of real components.
 
+mod effects;
+pub(super) mod store;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use hookbox_testkit::wat::{self, World};
 
+use self::store::Stored;
 use super::{
     Attempt, AttemptLimits, EngineLimits, Failure, Program, Report, Sandbox, Verdict, compile,
 };
-use crate::sandbox::kv::{KvProblem, KvSource};
-use crate::types::effects::{KvEntry, KvKey, KvPage, KvSnapshot};
 use crate::types::event::Event;
 use crate::types::payload::{ChatPush, Role};
 use crate::types::{DeliveryId, EndpointName, EventId, Payload, PluginName, UnixMicros};
@@ -28,24 +29,6 @@ fn sandbox() -> Sandbox {
 fn load(sandbox: &Sandbox, component: &[u8]) -> Program {
     let code = compile::compile(component).expect("it compiles");
     sandbox.load(&code).expect("it fits")
-}
-
-struct NoEntries;
-
-#[async_trait]
-impl KvSource for NoEntries {
-    async fn open(&self) -> Result<KvSnapshot, KvProblem> {
-        Ok(KvSnapshot::default())
-    }
-    async fn get(&self, _: &str, keys: Vec<String>) -> Result<Vec<Option<KvEntry>>, KvProblem> {
-        Ok(vec![None; keys.len()])
-    }
-    async fn list(&self, _: &str, _: Option<String>) -> Result<KvPage, KvProblem> {
-        Ok(KvPage::default())
-    }
-    fn touch(&self, _: &KvKey) -> Result<(), KvProblem> {
-        Ok(())
-    }
 }
 
 fn attempt(limits: AttemptLimits) -> Attempt {
@@ -75,7 +58,7 @@ fn attempt(limits: AttemptLimits) -> Attempt {
         manual: false,
         limits,
         config: Arc::new(BTreeMap::new()),
-        kv: Arc::new(NoEntries),
+        kv: Arc::new(Stored::default()),
         grants: Arc::default(),
     }
 }

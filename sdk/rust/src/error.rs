@@ -13,6 +13,8 @@ use std::time::Duration;
 /// | `ParseIntError`, `ParseFloatError`, `ParseBoolError`, `Utf8Error`, `FromUtf8Error`, `TryFromIntError`, `fmt::Error` | reject | so does the same text or number |
 /// | `std::io::Error` | retry; reject if it is about invalid or unsupported input | the other side may be back |
 /// | [`config::Error`](crate::config::Error) | reject a value that doesn't parse, retry one that the host couldn't read | the operator has to change it |
+/// | [`kv::Error`](crate::kv::Error) | retry what the host refuses, reject a value that doesn't fit | room may be made; the same bytes don't fit again |
+/// | [`outbox::Error`](crate::outbox::Error) | reject | the operator or the author has to change something |
 ///
 /// For all others you say which: [`OrFail`].
 #[derive(Debug, Clone, PartialEq, Eq)]

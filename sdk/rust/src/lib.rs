@@ -8,6 +8,9 @@ mod raw;
 mod role;
 
 pub mod config;
+pub mod counters;
+pub mod kv;
+pub mod outbox;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
@@ -30,6 +33,6 @@ pub use serde_json;
 pub mod prelude {
     pub use crate::{
         ChatPush, Event, EventMeta, HandlerError, OnChatPush, OnEvent, OnRoomJoin, OrFail, Outcome,
-        Role, RoomJoin, config, log,
+        Role, RoomJoin, config, counters, kv, log, outbox,
     };
 }

@@ -122,7 +122,10 @@ fn fields_in_another_order() {
 #[test]
 fn a_missing_case_and_a_case_without_its_value() {
     assert_eq!(
-        diagnosis("other(string),", "other,"),
+        diagnosis(
+            "as it was sent.\n    other(string),",
+            "as it was sent.\n    other,"
+        ),
         [
             "on-chat-push.handle: parameter event: record chat-push: field role: variant role: \
              case other: the type is without a value, and the contract says string"
@@ -335,7 +338,11 @@ fn counters_outbox_and_key_value_are_offered() {
         import wasi:keyvalue/batch@0.2.0-draft2; export hookbox:plugin/on-event@0.1.0; }";
     let inspection = inspected(&with_world(world), "w");
     assert_eq!(problems(&inspection), Vec::<String>::new());
-    assert_eq!(inspection.imports.len(), 5);
+    let imports: Vec<_> = inspection.imports.iter().map(|item| &*item.name).collect();
+    assert!(
+        imports.contains(&"wasi:keyvalue/batch@0.2.0-draft2"),
+        "{imports:?}"
+    );
 }
 
 #[test]

@@ -20,19 +20,50 @@
 //! assert_eq!(run.messages(), ["Welcome, lobby!"]);
 //! ```
 //!
-//! Log lines and configuration belong to the test's own thread, so tests run
+//! Key-value, counters and the outbox work too. A `Host` keeps entries from one
+//! run to the next, as the real one does from event to event, and keeps nothing of
+//! a run that fails:
+//!
+//! ```
+//! use hookbox_sdk::prelude::*;
+//! use hookbox_sdk::testing::Host;
+//!
+//! let host = Host::new();
+//! let count = || {
+//!     counters::add("runs", 1);
+//!     kv::Bucket::open("numbers")?.increment("n", 1)?;
+//!     Ok(())
+//! };
+//! host.run(count);
+//! host.run(count);
+//!
+//! assert_eq!(host.entry("numbers", "n"), Some(2));
+//! assert_eq!(host.counter("runs"), 2);
+//! ```
+//!
+//! Log lines, configuration and the rest belong to the test's own thread, so tests run
 //! side by side. Lines that a handler logs from other threads aren't seen; in
 //! wasm there are none.
 
 mod body;
 pub(crate) mod config;
+pub(crate) mod counters;
+mod effects;
+pub(crate) mod kv;
 mod logs;
+pub(crate) mod outbox;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub use body::{chat_push, event, room_join};
 pub use logs::LogLine;
 
+use self::effects::Effects;
+use crate::outbox::Request;
 use crate::{OnChatPush, OnEvent, OnRoomJoin, Outcome};
 
 /// What a handler did in one run.
@@ -42,6 +73,10 @@ pub struct Run {
     pub outcome: Outcome,
     /// What it logged, in order, all levels.
     pub log: Vec<LogLine>,
+    /// What it added to counters; nothing if it failed.
+    pub counters: BTreeMap<String, i64>,
+    /// The requests that it queued; none if it failed.
+    pub requests: Vec<Request>,
 }
 
 impl Run {
@@ -52,14 +87,26 @@ impl Run {
     }
 }
 
-/// Stands in for the host: configuration in, log lines out.
-#[derive(Debug, Clone, Default)]
+/// Stands in for the host: configuration in, log lines out, and entries and
+/// counters that stay from run to run.
+#[derive(Debug, Default)]
 pub struct Host {
     config: BTreeMap<String, String>,
+    kept: Mutex<Effects>,
+}
+
+impl Clone for Host {
+    /// A host with the same state, and a life of its own from here on.
+    fn clone(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            kept: Mutex::new(self.kept().clone()),
+        }
+    }
 }
 
 impl Host {
-    /// A host without configuration.
+    /// A host without configuration, where nothing may be sent.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -70,6 +117,57 @@ impl Host {
     pub fn config(mut self, key: &str, value: &str) -> Self {
         self.config.insert(key.to_owned(), value.to_owned());
         self
+    }
+
+    /// Allows requests that start like this: `POST https://hooks.example.com/`.
+    #[must_use]
+    pub fn allow(self, line: &str) -> Self {
+        self.kept().allowed.push(line.to_owned());
+        self
+    }
+
+    /// Puts an entry into a bucket.
+    ///
+    /// # Panics
+    /// When the value can't be made JSON: a mistake in the test.
+    #[must_use]
+    pub fn with_entry<T: Serialize + ?Sized>(self, bucket: &str, key: &str, value: &T) -> Self {
+        let bytes = serde_json::to_vec(value).unwrap_or_else(|e| panic!("no JSON: {e}"));
+        let mut kept = self.kept();
+        let entries = kept.buckets.entry(bucket.to_owned()).or_default();
+        entries.insert(key.to_owned(), bytes);
+        drop(kept);
+        self
+    }
+
+    /// An entry's value; none if there is no such entry.
+    ///
+    /// # Panics
+    /// When the value doesn't fit `T`.
+    #[must_use]
+    pub fn entry<T: DeserializeOwned>(&self, bucket: &str, key: &str) -> Option<T> {
+        let kept = self.kept();
+        let bytes = kept.buckets.get(bucket)?.get(key)?;
+        let value = serde_json::from_slice(bytes);
+        Some(value.unwrap_or_else(|e| panic!("the value of {key:?} is something else: {e}")))
+    }
+
+    /// The keys of a bucket.
+    #[must_use]
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
+        let kept = self.kept();
+        let entries = kept.buckets.get(bucket);
+        entries.map_or_else(Vec::new, |entries| entries.keys().cloned().collect())
+    }
+
+    /// A counter's sum over all runs.
+    #[must_use]
+    pub fn counter(&self, name: &str) -> i64 {
+        self.kept().counters.get(name).copied().unwrap_or(0)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Effects> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs the plugin's handler with a `room.join` body, as the provider sends it.
@@ -99,14 +197,36 @@ impl Host {
         self.run(|| P::on_event(event))
     }
 
-    /// Runs anything that uses the log or the configuration; for an event that
-    /// you changed before, say.
+    /// Runs anything that uses the SDK; for an event that you changed before, say.
     pub fn run(&self, handler: impl FnOnce() -> Outcome) -> Run {
         let _config = config::during(self.config.clone());
+        let running = effects::during(Effects {
+            counters: BTreeMap::new(),
+            requests: Vec::new(),
+            ..self.kept().clone()
+        });
         let (outcome, log) = logs::during(handler);
-        Run { outcome, log }
+        let mut done = running.end();
+        if outcome.is_err() {
+            done = Effects::default();
+        } else {
+            let mut kept = self.kept();
+            kept.buckets = done.buckets;
+            for (name, delta) in &done.counters {
+                let sum = kept.counters.entry(name.clone()).or_default();
+                *sum = sum.saturating_add(*delta);
+            }
+        }
+        Run {
+            outcome,
+            log,
+            counters: done.counters,
+            requests: done.requests,
+        }
     }
 }
 
+#[cfg(test)]
+mod effects_tests;
 #[cfg(test)]
 mod tests;

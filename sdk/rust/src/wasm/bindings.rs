@@ -26,6 +26,11 @@ pub mod room_join {
             "hookbox:plugin/types@0.1.0": generate,
             "wasi:logging/logging@0.1.0-draft": super::imports::wasi::logging::logging,
             "wasi:config/store@0.2.0-rc.1": super::imports::wasi::config::store,
+            "wasi:keyvalue/store@0.2.0-draft2": super::imports::wasi::keyvalue::store,
+            "wasi:keyvalue/atomics@0.2.0-draft2": super::imports::wasi::keyvalue::atomics,
+            "wasi:keyvalue/batch@0.2.0-draft2": super::imports::wasi::keyvalue::batch,
+            "hookbox:plugin/counters@0.1.0": super::imports::hookbox::plugin::counters,
+            "hookbox:plugin/outbox@0.1.0": super::imports::hookbox::plugin::outbox,
         },
     });
 }
@@ -39,6 +44,11 @@ pub mod chat_push {
             "hookbox:plugin/types@0.1.0": super::room_join::hookbox::plugin::types,
             "wasi:logging/logging@0.1.0-draft": super::imports::wasi::logging::logging,
             "wasi:config/store@0.2.0-rc.1": super::imports::wasi::config::store,
+            "wasi:keyvalue/store@0.2.0-draft2": super::imports::wasi::keyvalue::store,
+            "wasi:keyvalue/atomics@0.2.0-draft2": super::imports::wasi::keyvalue::atomics,
+            "wasi:keyvalue/batch@0.2.0-draft2": super::imports::wasi::keyvalue::batch,
+            "hookbox:plugin/counters@0.1.0": super::imports::hookbox::plugin::counters,
+            "hookbox:plugin/outbox@0.1.0": super::imports::hookbox::plugin::outbox,
         },
     });
 }
@@ -52,6 +62,11 @@ pub mod event {
             "hookbox:plugin/types@0.1.0": super::room_join::hookbox::plugin::types,
             "wasi:logging/logging@0.1.0-draft": super::imports::wasi::logging::logging,
             "wasi:config/store@0.2.0-rc.1": super::imports::wasi::config::store,
+            "wasi:keyvalue/store@0.2.0-draft2": super::imports::wasi::keyvalue::store,
+            "wasi:keyvalue/atomics@0.2.0-draft2": super::imports::wasi::keyvalue::atomics,
+            "wasi:keyvalue/batch@0.2.0-draft2": super::imports::wasi::keyvalue::batch,
+            "hookbox:plugin/counters@0.1.0": super::imports::hookbox::plugin::counters,
+            "hookbox:plugin/outbox@0.1.0": super::imports::hookbox::plugin::outbox,
         },
     });
 }

@@ -10,7 +10,10 @@ mod arena;
 mod bindings;
 pub(crate) mod config;
 mod convert;
+pub(crate) mod counters;
+pub(crate) mod kv;
 mod log;
+pub(crate) mod outbox;
 
 pub use adapter::Adapter;
 pub use bindings::{chat_push, event, room_join};
