@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod crash;
+mod endpoints;
 mod errors;
 mod handlers;
 mod hostile;

@@ -81,7 +81,8 @@ pub fn examine(
         ),
     };
     let conn = conn.map_err(sqlite)?;
-    conn.pragma_update(None, "query_only", true).map_err(sqlite)?;
+    conn.pragma_update(None, "query_only", true)
+        .map_err(sqlite)?;
     let (found, version) = schema::identity(&conn).map_err(sqlite)?;
     if found != schema::APPLICATION_ID {
         return Err(OpenError::Foreign { file, found });
@@ -148,7 +149,10 @@ mod tests {
 
         journal.close().await;
         let free = report(folder.path()).expect("a store");
-        assert_eq!((free.holder, free.damage), (Holder::Nobody, Some(Vec::new())));
+        assert_eq!(
+            (free.holder, free.damage),
+            (Holder::Nobody, Some(Vec::new()))
+        );
         // It is free again for a host.
         open(folder.path()).close().await;
     }
