@@ -40,13 +40,19 @@ fn host() -> Host {
             ..HostOptions::default()
         },
     );
-    for (folder, text) in [("shop", "at the shop"), ("blog", "at the blog"), ("plugins", "at home")] {
+    for (folder, text) in [
+        ("shop", "at the shop"),
+        ("blog", "at the blog"),
+        ("plugins", "at home"),
+    ] {
         let file = folder_of(&host, folder).join("teller.wasm");
         fs::write(file, logs(World::ChatPush, text)).unwrap();
     }
     wait_for("all three plugins to run", || {
         let plugins = host.api("/api/plugins")["plugins"].as_array().cloned()?;
-        let run = plugins.iter().filter(|plugin| plugin["version"].is_string());
+        let run = plugins
+            .iter()
+            .filter(|plugin| plugin["version"].is_string());
         (run.count() == 3).then_some(())
     });
     host
@@ -81,7 +87,10 @@ fn endpoints_have_their_own_plugins_authentication_and_duplicates() {
     // The same body is another event at each of them.
     for (path, key) in [("/webhook/shop", "s-key"), ("/hooks/blog", "b-key")] {
         let answer = post(&host, path, key, &body);
-        assert_eq!((answer.status, answer.header("hookbox-duplicate-of")), (200, None));
+        assert_eq!(
+            (answer.status, answer.header("hookbox-duplicate-of")),
+            (200, None)
+        );
     }
     host.log.wait("the shop", said("teller", "at the shop"));
     host.log.wait("the blog", said("teller", "at the blog"));
@@ -94,8 +103,13 @@ fn endpoints_have_their_own_plugins_authentication_and_duplicates() {
     let blog = post(&host, "/hooks/blog", "b-key", &body);
     assert!(blog.header("hookbox-duplicate-of").is_some());
     let shop = post(&host, "/webhook/shop", "s-key", &body);
-    assert_eq!((shop.status, shop.header("hookbox-duplicate-of")), (200, None));
-    wait_for("the second at the shop", || (done(&host, "shop") == 2).then_some(()));
+    assert_eq!(
+        (shop.status, shop.header("hookbox-duplicate-of")),
+        (200, None)
+    );
+    wait_for("the second at the shop", || {
+        (done(&host, "shop") == 2).then_some(())
+    });
     assert_eq!((done(&host, "blog"), done(&host, "default")), (1, 0));
     assert!(host.log.matching(said("teller", "at home")).is_empty());
 }

@@ -80,6 +80,7 @@ fn who(address: SocketAddr) -> io::Result<Found> {
 fn answered(address: SocketAddr) -> Found {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(TIMEOUT))
+        .proxy(None)
         .max_redirects(0)
         .build()
         .into();

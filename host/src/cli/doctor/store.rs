@@ -16,6 +16,9 @@ const TOPIC: &str = "store";
 /// The log is cut back at about this size; far above it somebody keeps it.
 const LARGE_LOG: u64 = 256 << 20;
 
+/// Up to here the check takes a moment.
+const LARGE_STORE: u64 = 64 << 20;
+
 /// How often the time is told.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -41,7 +44,10 @@ pub(super) fn look(folder: &Path, report: &mut Report) -> Option<Holder> {
 /// Examines it, and shows that it isn't stuck: a large store takes minutes.
 fn patiently(folder: &Path) -> Result<Option<StoreReport>, OpenError> {
     let mut ticker = None;
-    let examined = examine(folder, &mut |what| ticker = Some(Ticker::start(what)));
+    let examined = examine(folder, &mut |bytes| {
+        let what = format!("checking the whole store ({})", text::size(bytes));
+        ticker = (bytes > LARGE_STORE).then(|| Ticker::start(&what));
+    });
     drop(ticker);
     examined
 }
