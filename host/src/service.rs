@@ -25,7 +25,7 @@ use crate::ingest::serve::{ServeOptions, serve};
 use crate::ingest::stats::Stats;
 use crate::ingest::{Endpoint, Ingest, router};
 use crate::journal::sqlite::{OpenError, SqliteJournal};
-use crate::journal::{Journal, Keep};
+use crate::journal::{Journal, Keep, Roster};
 use crate::outbound::{self, Client, Connector, SystemResolver};
 use crate::outbox;
 use crate::plugins::cache::CodeCache;
@@ -341,7 +341,7 @@ fn entrance(endpoint: &EndpointConfig) -> Endpoint {
 
 /// Parks the deliveries of endpoints that aren't configured any more, as those of
 /// a removed plugin: nobody would run them. With the endpoint back they run.
-async fn retire(roster: &dyn Journal, endpoints: &[EndpointConfig]) -> Result<(), StartError> {
+async fn retire(roster: &dyn Roster, endpoints: &[EndpointConfig]) -> Result<(), StartError> {
     for plugin in roster.installed().await? {
         let endpoint = &plugin.key.endpoint;
         if endpoints.iter().all(|known| known.name != *endpoint) {
@@ -547,7 +547,57 @@ pub(crate) fn policy(limits: &Limits) -> Policy {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
     use super::*;
+    use crate::journal::{Installed, JournalError};
+    use crate::types::Subscription;
+
+    /// A list of plugins in memory.
+    struct List(Mutex<Vec<Installed>>);
+
+    #[async_trait]
+    impl Roster for List {
+        async fn install(&self, plugin: Installed) -> Result<(), JournalError> {
+            self.0.lock().expect("not poisoned").push(plugin);
+            Ok(())
+        }
+        async fn uninstall(&self, key: PluginKey) -> Result<(), JournalError> {
+            let mut list = self.0.lock().expect("not poisoned");
+            list.retain(|plugin| plugin.key != key);
+            Ok(())
+        }
+        async fn installed(&self) -> Result<Vec<Installed>, JournalError> {
+            Ok(self.0.lock().expect("not poisoned").clone())
+        }
+    }
+
+    #[tokio::test]
+    async fn plugins_of_endpoints_that_are_gone_are_taken_off_the_list() {
+        let name = |text| EndpointName::new(text).expect("a name");
+        let plugin = |endpoint| Installed {
+            key: PluginKey {
+                endpoint: name(endpoint),
+                plugin: PluginName::new("p").expect("a name"),
+            },
+            subscription: Subscription {
+                handlers: None,
+                types: None,
+                agents: None,
+            },
+        };
+        let list = List(Mutex::new(vec![plugin("shop"), plugin("blog")]));
+        let shop = EndpointConfig {
+            name: name("shop"),
+            path: "/webhook/shop".into(),
+            plugins: "shop".into(),
+            auth: Vec::new(),
+        };
+        retire(&list, &[shop]).await.expect("it is done");
+        assert_eq!(list.installed().await.expect("read"), [plugin("shop")]);
+    }
 
     #[tokio::test]
     async fn a_task_that_ends_is_named() {

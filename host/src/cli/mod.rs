@@ -9,6 +9,7 @@ mod check;
 mod compile;
 mod deliveries;
 mod demo;
+mod doctor;
 mod events;
 mod logging;
 mod operator;
@@ -18,6 +19,7 @@ mod replay;
 mod retry;
 mod send;
 mod serve;
+mod settings;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -46,6 +48,7 @@ enum Command {
     Outbox(outbox::Args),
     Retry(retry::Args),
     Replay(replay::Args),
+    Doctor(doctor::Args),
     /// The child process that compiles one plugin.
     #[command(hide = true)]
     Compile,
@@ -53,7 +56,7 @@ enum Command {
 
 fn dispatch(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     Ok(match command {
-        Command::Serve(args) => serve::run(args)?,
+        Command::Serve(args) => serve::run(&args)?,
         Command::Demo(args) => demo::run(&args)?,
         Command::Build(args) => {
             build::run(args)?;
@@ -67,6 +70,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Outbox(args) => outbox::run(&args)?,
         Command::Retry(args) => retry::run(&args)?,
         Command::Replay(args) => replay::run(&args)?,
+        Command::Doctor(args) => doctor::run(&args),
         Command::Compile => {
             compile::run()?;
             ExitCode::SUCCESS

@@ -1,15 +1,14 @@
 //! `hookbox serve`: the host.
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
 use super::logging;
-use crate::config::{self, Config, ConfigError, Overrides};
+use super::settings::Settings;
+use crate::config::{self, Config, ConfigError};
 use crate::service::{Service, ServiceError};
 
 const EXAMPLES: &str = "\
@@ -29,24 +28,8 @@ later wins. See docs/operators.md.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The configuration [default: hookbox.toml if there is one].
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Where webhooks come in [default: 127.0.0.1:3000].
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
-    /// The plugins folder [default: ./plugins].
-    #[arg(long, value_name = "DIR")]
-    plugins: Option<PathBuf>,
-    /// The data folder [default: ./data].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// The operator's listener: health, metrics, API [default: 127.0.0.1:3001].
-    #[arg(long, value_name = "ADDR")]
-    admin: Option<SocketAddr>,
-    /// Accept webhooks without authentication from other machines as well.
-    #[arg(long)]
-    allow_open: bool,
+    #[command(flatten)]
+    settings: Settings,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
     log_format: logging::Format,
@@ -70,17 +53,9 @@ pub(super) enum ServeError {
 ///
 /// # Errors
 /// When the configuration is wrong or a part doesn't start.
-pub(super) fn run(args: Args) -> Result<ExitCode, ServeError> {
+pub(super) fn run(args: &Args) -> Result<ExitCode, ServeError> {
     logging::start(args.log_format);
-    let overrides = Overrides {
-        config: args.config,
-        listen: args.listen,
-        plugins: args.plugins,
-        data: args.data,
-        admin: args.admin,
-        allow_open: args.allow_open,
-    };
-    let config = Config::load(overrides, &config::environment)?;
+    let config = Config::load(args.settings.overrides(), &config::environment)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("ingest")
         .enable_all()

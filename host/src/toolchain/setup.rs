@@ -45,6 +45,16 @@ impl fmt::Display for Toolchain {
 }
 
 impl Toolchain {
+    /// Finds the way to compile wasm for plugins in `dir`, installing nothing.
+    #[must_use]
+    pub fn find(dir: &Path) -> Option<Self> {
+        match next(&facts::look(dir), &Tried::default()) {
+            Route::Target => Some(Self(Kind::Target)),
+            Route::BuildStd { compiler, linker } => Some(Self(Kind::BuildStd { compiler, linker })),
+            Route::RustupAdd | Route::Apt { .. } | Route::ByHand { .. } => None,
+        }
+    }
+
     /// Finds the way to compile wasm for plugins in `dir`; installs it if there
     /// is none. Blocks: an installation takes up to minutes.
     ///

@@ -16,6 +16,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer: a thousand deliveries with long reasons.
 const LARGEST: u64 = 256 << 20;
 
+/// What only a webhook listener says of a path that it doesn't know.
+const WEBHOOKS: &str = "webhooks are posted to";
+
 /// Parameters of a request.
 pub(crate) type Query = Vec<(&'static str, String)>;
 
@@ -54,6 +57,14 @@ pub(crate) enum ClientError {
         /// Why, in the host's words, made harmless.
         message: String,
     },
+    /// The host's other listener.
+    #[error(
+        "{base} is where that host takes webhooks: name its admin listener with --admin (by default port 3001)"
+    )]
+    Webhooks {
+        /// Who was asked.
+        base: String,
+    },
     /// Something else answers there.
     #[error(
         "what answers at {base} (with {status}) isn't a hookbox admin listener: name it with --admin"
@@ -90,6 +101,8 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_global(Some(TIMEOUT))
+            // The host is here or near; a proxy on the way would see the token.
+            .proxy(None)
             .build()
             .into();
         Self { base, token, agent }
@@ -148,6 +161,11 @@ impl Client {
         }
         match serde_json::from_slice::<Failure>(body) {
             Ok(_) if status == 401 => Err(ClientError::NeedsToken(self.base.clone())),
+            Ok(Failure { error }) if error.message.contains(WEBHOOKS) => {
+                Err(ClientError::Webhooks {
+                    base: self.base.clone(),
+                })
+            }
             Ok(Failure { error }) => Err(ClientError::Refused {
                 status,
                 message: text::plain(&error.message),
@@ -177,6 +195,7 @@ impl Api for Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::problem::Problem;
 
     fn judged(status: u16, body: &str) -> Result<Value, String> {
         let client = Client::new("http://h".into(), Some(Secret::new("t0")));
@@ -198,6 +217,13 @@ mod tests {
         assert!(
             token.contains("--token") && !token.contains("t0"),
             "{token}"
+        );
+        // In the words of the listener itself.
+        let elsewhere = Problem::NotFound("/webhook".into()).to_string();
+        let webhooks = judged(404, &failure(&elsewhere)).expect_err("refused");
+        assert!(
+            webhooks.contains("admin listener with --admin"),
+            "{webhooks}"
         );
         for (status, body) in [(200, "<html>"), (302, ""), (502, "bad gateway")] {
             let stranger = judged(status, body).expect_err("no host");

@@ -36,6 +36,18 @@ pub(crate) fn json(text: &str) -> String {
     out
 }
 
+/// A number of bytes for people: `512 B`, `1.5 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    match units.into_iter().find(|(shift, _)| bytes >> shift > 0) {
+        Some((shift, unit)) => {
+            let tenths = (bytes >> (shift - 10)) % 1024 * 10 / 1024;
+            format!("{}.{tenths} {unit}", bytes >> shift)
+        }
+        None => format!("{bytes} B"),
+    }
+}
+
 /// At most `most` characters.
 pub(crate) fn short(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
@@ -65,6 +77,19 @@ mod tests {
         assert!(!text.chars().any(|c| acts(c) && c != '\n'), "{text:?}");
         let back: serde_json::Value = serde_json::from_str(&text).expect("still JSON");
         assert_eq!(back, value);
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (64 << 20, "64.0 MiB"),
+            (u64::MAX, "17179869183.9 GiB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
     }
 
     #[test]

@@ -51,13 +51,13 @@ pub enum Holder {
 }
 
 /// Looks at the store in `folder`; `None` if there is none. `progress` is told
-/// before something that takes long.
+/// how many bytes there are before all of them are read.
 ///
 /// # Errors
 /// When the folder or file can't be read, or isn't a journal.
 pub fn examine(
     folder: &Path,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(u64),
 ) -> Result<Option<StoreReport>, OpenError> {
     let file = folder.join(FILE);
     let Ok(metadata) = fs::metadata(&file) else {
@@ -81,7 +81,8 @@ pub fn examine(
         ),
     };
     let conn = conn.map_err(sqlite)?;
-    conn.pragma_update(None, "query_only", true).map_err(sqlite)?;
+    conn.pragma_update(None, "query_only", true)
+        .map_err(sqlite)?;
     let (found, version) = schema::identity(&conn).map_err(sqlite)?;
     if found != schema::APPLICATION_ID {
         return Err(OpenError::Foreign { file, found });
@@ -90,8 +91,7 @@ pub fn examine(
     let counts = (version == known_schema).then(|| Totals::load(&conn).map(Counts::from));
     let damage = match holder {
         Holder::Nobody => {
-            let mebibytes = metadata.len() >> 20;
-            progress(&format!("checking the whole store ({mebibytes} MiB)"));
+            progress(metadata.len());
             Some(integrity(&conn).map_err(sqlite)?)
         }
         Holder::Host(_) => None,
@@ -148,7 +148,10 @@ mod tests {
 
         journal.close().await;
         let free = report(folder.path()).expect("a store");
-        assert_eq!((free.holder, free.damage), (Holder::Nobody, Some(Vec::new())));
+        assert_eq!(
+            (free.holder, free.damage),
+            (Holder::Nobody, Some(Vec::new()))
+        );
         // It is free again for a host.
         open(folder.path()).close().await;
     }

@@ -28,10 +28,7 @@ impl FolderLock {
     /// Creates the folder if need be (only its owner may look inside: bodies
     /// are private) and locks it.
     pub(super) fn take(folder: &Path) -> Result<Self, OpenError> {
-        let created = DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder);
+        let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         created.map_err(|source| failed(folder, source))?;
         match Self::probe(folder)? {
             Probe::Free(lock) => Ok(lock),

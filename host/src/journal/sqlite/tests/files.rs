@@ -17,7 +17,10 @@ async fn a_second_host_is_refused_and_told_why() {
     assert!(text.contains("another host uses"), "{text}");
     // Which folder, and which process to look for.
     let (folder, process) = (bench.path().display(), std::process::id());
-    assert!(text.contains(&format!("{folder} (process {process})")), "{text}");
+    assert!(
+        text.contains(&format!("{folder} (process {process})")),
+        "{text}"
+    );
     first.close().await;
     bench.open().close().await;
 }
