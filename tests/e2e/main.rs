@@ -4,6 +4,7 @@
 mod breaker;
 mod crash;
 mod duplicates;
+mod effects;
 mod errors;
 mod handlers;
 mod hostile;

@@ -13,7 +13,6 @@ use super::lock::FolderLock;
 use super::reader::Slot;
 use super::schema::{open_helper, open_writer};
 use super::{OpenError, Tuning, log_file, log_path};
-use crate::crash;
 use crate::journal::{Feed, FeedItem, JournalError, JournalOptions, Routed};
 
 /// Requests in one commit at most.
@@ -152,9 +151,11 @@ impl Writer {
             self.state.totals.save(&self.conn)?;
         }
         self.state.dedupe.save(&self.conn, ops.len())?;
-        ops.iter().for_each(|op| crash::point(crash_points(op).0));
+        ops.iter()
+            .for_each(|op| crate::crash::point(crash_points(op).0));
         self.conn.prepare_cached("COMMIT")?.execute([])?;
-        ops.iter().for_each(|op| crash::point(crash_points(op).1));
+        ops.iter()
+            .for_each(|op| crate::crash::point(crash_points(op).1));
         Ok(answers)
     }
 
