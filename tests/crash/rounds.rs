@@ -36,6 +36,11 @@ const POINTS: [(&str, u64); 10] = [
     ("empty-after", 1),
 ];
 
+/// For how long finished events are kept; in some rounds so shortly that the
+/// start cleans up.
+const KEPT: &str = "24h";
+const KEPT_SHORTLY: &str = "1s";
+
 /// A death.
 #[derive(Clone, Copy, Debug)]
 enum Death {
@@ -92,7 +97,7 @@ impl Run {
 
     pub(crate) fn all(&mut self) {
         let mut host = self.launch();
-        plugin::install(&host);
+        plugin::install(&host, &self.recorder);
         assert!(host.becomes_ready(), "the first start");
         host.kill();
         for round in 1..=self.options.rounds {
@@ -108,7 +113,7 @@ impl Run {
     fn launch(&self) -> Host {
         let options = HostOptions {
             folder: Some(self.path.clone()),
-            config: plugin::CONFIG.into(),
+            config: plugin::config(KEPT),
             log: "warn,hookbox::cli=info".into(),
             ..HostOptions::default()
         };
@@ -143,6 +148,11 @@ impl Run {
                 env
             }
         };
+        let cleans = match death {
+            Death::Point(name, _) => name.starts_with("clean"),
+            Death::Kill | Death::Power(_) => self.chance.u8(..4) == 0,
+        };
+        host.options.config = plugin::config(if cleans { KEPT_SHORTLY } else { KEPT });
         host.relaunch();
         if !host.becomes_ready() {
             self.died(host, death);
@@ -202,10 +212,11 @@ impl Run {
     /// Has everything worked off and compares.
     fn compare(&mut self, host: &mut Host) {
         host.options.env = Vec::new();
+        host.options.config = plugin::config(KEPT);
         host.relaunch();
         assert!(host.becomes_ready(), "the host starts after its deaths");
         load::settle(&self.ledger, &host.url);
-        check(host, &self.ledger, &self.recorder);
+        check(host, &self.ledger, &self.recorder.received());
     }
 
     pub(crate) fn summary(&self) -> String {
