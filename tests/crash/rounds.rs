@@ -23,11 +23,13 @@ const CHECK_EVERY: u64 = 5;
 const ENOUGH: u64 = 1200;
 
 /// Where a host can die, and up to which pass.
-const POINTS: [(&str, u64); 10] = [
+const POINTS: [(&str, u64); 12] = [
     ("append-before", 60),
     ("append-after", 60),
     ("finish-before", 60),
     ("finish-after", 60),
+    ("outbox-before", 60),
+    ("outbox-after", 60),
     ("clean-before", 4),
     ("clean-after", 4),
     ("checkpoint-before", 2),
