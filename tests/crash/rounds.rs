@@ -23,11 +23,13 @@ const CHECK_EVERY: u64 = 5;
 const ENOUGH: u64 = 1200;
 
 /// Where a host can die, and up to which pass.
-const POINTS: [(&str, u64); 10] = [
+const POINTS: [(&str, u64); 12] = [
     ("append-before", 60),
     ("append-after", 60),
     ("finish-before", 60),
     ("finish-after", 60),
+    ("outbox-before", 60),
+    ("outbox-after", 60),
     ("clean-before", 4),
     ("clean-after", 4),
     ("checkpoint-before", 2),
@@ -35,6 +37,11 @@ const POINTS: [(&str, u64); 10] = [
     ("empty-before", 1),
     ("empty-after", 1),
 ];
+
+/// For how long finished events are kept; in some rounds so shortly that the
+/// start cleans up.
+const KEPT: &str = "24h";
+const KEPT_SHORTLY: &str = "1s";
 
 /// A death.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +99,7 @@ impl Run {
 
     pub(crate) fn all(&mut self) {
         let mut host = self.launch();
-        plugin::install(&host);
+        plugin::install(&host, &self.recorder);
         assert!(host.becomes_ready(), "the first start");
         host.kill();
         for round in 1..=self.options.rounds {
@@ -108,7 +115,7 @@ impl Run {
     fn launch(&self) -> Host {
         let options = HostOptions {
             folder: Some(self.path.clone()),
-            config: plugin::CONFIG.into(),
+            config: plugin::config(KEPT),
             log: "warn,hookbox::cli=info".into(),
             ..HostOptions::default()
         };
@@ -143,6 +150,11 @@ impl Run {
                 env
             }
         };
+        let cleans = match death {
+            Death::Point(name, _) => name.starts_with("clean"),
+            Death::Kill | Death::Power(_) => self.chance.u8(..4) == 0,
+        };
+        host.options.config = plugin::config(if cleans { KEPT_SHORTLY } else { KEPT });
         host.relaunch();
         if !host.becomes_ready() {
             self.died(host, death);
@@ -202,10 +214,11 @@ impl Run {
     /// Has everything worked off and compares.
     fn compare(&mut self, host: &mut Host) {
         host.options.env = Vec::new();
+        host.options.config = plugin::config(KEPT);
         host.relaunch();
         assert!(host.becomes_ready(), "the host starts after its deaths");
         load::settle(&self.ledger, &host.url);
-        check(host, &self.ledger, &self.recorder);
+        check(host, &self.ledger, &self.recorder.received());
     }
 
     pub(crate) fn summary(&self) -> String {

@@ -4,6 +4,7 @@
 mod breaker;
 mod crash;
 mod duplicates;
+mod effects;
 mod endpoints;
 mod errors;
 mod handlers;
