@@ -198,11 +198,5 @@ fn wait<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, 
 
 fn grants<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Grants, D::Error> {
     let entries = Vec::<String>::deserialize(deserializer)?;
-    parse_grants(&entries).map_err(Error::custom)
-}
-
-/// The one line to change when the outbound module reads entries:
-/// `Grants::parse(entries).map_err(|error| error.to_string())`.
-fn parse_grants(_entries: &[String]) -> Result<Grants, String> {
-    Ok(Grants::default())
+    Grants::parse(&entries).map_err(Error::custom)
 }
