@@ -9,14 +9,14 @@ use hookbox::journal::{
     Inspect as _, JournalOptions, KeyValue as _, OutboxFilter, OutboxState, Upkeep as _,
 };
 use hookbox::types::{EndpointName, PluginKey, PluginName};
-use hookbox_testkit::recorder::Received;
+use hookbox_testkit::recorder::{Received, Recorder};
 use hookbox_testkit::{Host, wait_for};
 
 use crate::ledger::Ledger;
 use crate::plugin;
 
 /// Waits until everything is worked off, stops the host and compares.
-pub(crate) fn check(host: &mut Host, ledger: &Ledger, received: &[Received]) {
+pub(crate) fn check(host: &mut Host, ledger: &Ledger, recorder: &Recorder) {
     let numbers = ledger.numbers();
     assert_eq!(
         ledger.answers(),
@@ -31,7 +31,7 @@ pub(crate) fn check(host: &mut Host, ledger: &Ledger, received: &[Received]) {
     assert_eq!(counts["dead"], 0, "{counts}");
     assert_eq!(counts["outbox_dead"], 0, "{counts}");
     assert_eq!(host.stop().code(), Some(0));
-    arrived(received, numbers);
+    arrived(&recorder.received(), numbers);
     stored(&host.data(), numbers);
 }
 
@@ -48,8 +48,9 @@ fn arrived(received: &[Received], numbers: u64) {
         let known = *numbers_of.entry(key).or_insert(number);
         assert_eq!(known, number, "key {key} is of two numbers");
     }
-    let missing: Vec<u64> = (0..numbers).filter(|n| !keys.contains_key(n)).collect();
-    assert_eq!(missing, [0; 0], "these never arrived");
+    let missing = (0..numbers).filter(|number| !keys.contains_key(number));
+    let missing: Vec<u64> = missing.take(20).collect();
+    assert_eq!(missing, [0; 0], "these, or more, never arrived");
     assert_eq!(keys.len() as u64, numbers, "numbers that nobody sent");
 }
 

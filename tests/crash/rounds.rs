@@ -218,7 +218,7 @@ impl Run {
         host.relaunch();
         assert!(host.becomes_ready(), "the host starts after its deaths");
         load::settle(&self.ledger, &host.url);
-        check(host, &self.ledger, &self.recorder.received());
+        check(host, &self.ledger, &self.recorder);
     }
 
     pub(crate) fn summary(&self) -> String {
