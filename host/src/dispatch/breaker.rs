@@ -249,10 +249,10 @@ mod tests {
 
     #[test]
     fn each_failed_probe_doubles_the_pause_up_to_the_longest() {
-        let (mut breaker, mut now) = opened();
+        let (mut breaker, _) = opened();
         let mut pauses = Vec::new();
         for _ in 0..7 {
-            now = breaker.open_until().expect("it is open");
+            let now = breaker.open_until().expect("it is open");
             breaker.start();
             match breaker.ended(true, Evidence::Fails, 9, now) {
                 Some(Change::Opened(pause)) => pauses.push(pause.as_secs()),

@@ -316,6 +316,12 @@ impl Lane {
         !self.ready.is_empty()
     }
 
+    /// How many deliveries are in memory, running ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
     /// Whether nothing is in memory, running deliveries included.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::types::event::Event;
-use crate::types::{EndpointName, EventId, EventSeq, Payload};
+use crate::types::{EndpointName, EventId, EventSeq, Payload, StoredEvent, UnixMicros};
 
 fn event(session: Option<&str>, body: Bytes) -> StoredEvent {
     StoredEvent {
@@ -52,10 +52,18 @@ fn page(deliveries: Vec<Pending>) -> PendingPage {
 
 /// A lane that has seen that the store holds nothing for it.
 fn caught_up() -> Lane {
-    let mut lane = Lane::new(true);
+    let mut lane = Lane::new(true, Bounds::default());
     assert_eq!(lane.next_page(), Some(DeliveryId(0)));
-    lane.take_page(PendingPage::default());
+    take(&mut lane, PendingPage::default());
     lane
+}
+
+fn take(lane: &mut Lane, page: PendingPage) {
+    let now = Now {
+        wall: UnixMicros(0),
+        mono: Instant::now(),
+    };
+    lane.take_page(page, now, Duration::from_secs(300));
 }
 
 fn start(lane: &mut Lane) -> Job {
@@ -89,12 +97,13 @@ fn a_delivery_that_is_put_off_holds_back_only_its_session() {
     lane.offer(job(2, Some("a")));
     lane.offer(job(3, Some("b")));
     let first = start(&mut lane);
-    lane.put_off(first, UnixMicros(100));
+    let due = Instant::now() + Duration::from_secs(100);
+    lane.put_off(first, due);
 
     assert_eq!(started(&mut lane), [3]);
-    lane.wake(UnixMicros(99));
+    lane.wake(due - Duration::from_micros(1));
     assert!(!lane.has_ready());
-    lane.wake(UnixMicros(100));
+    lane.wake(due);
     assert_eq!(started(&mut lane), [1]);
 }
 
@@ -105,7 +114,7 @@ fn a_full_lane_leaves_the_rest_to_the_store_and_misses_nothing() {
     for delivery in 1..=total {
         lane.offer(job(delivery, None));
     }
-    assert_eq!(lane.held, CAPACITY);
+    assert_eq!(lane.held.len(), CAPACITY);
 
     let mut seen = Vec::new();
     loop {
@@ -115,20 +124,20 @@ fn a_full_lane_leaves_the_rest_to_the_store_and_misses_nothing() {
         }
         let Some(after) = lane.next_page() else { break };
         let found = (after.0 + 1..=total).take(PAGE).map(|id| pending(id, None));
-        lane.take_page(page(found.collect()));
+        take(&mut lane, page(found.collect()));
     }
     assert_eq!(seen, (1..=total).collect::<Vec<_>>());
 }
 
 #[test]
 fn what_is_offered_while_the_last_page_is_read_is_read_as_well() {
-    let mut lane = Lane::new(true);
+    let mut lane = Lane::new(true, Bounds::default());
     assert_eq!(lane.next_page(), Some(DeliveryId(0)));
     lane.offer(job(2, None));
-    lane.take_page(page(vec![pending(1, None)]));
+    take(&mut lane, page(vec![pending(1, None)]));
 
     assert_eq!(lane.next_page(), Some(DeliveryId(1)));
-    lane.take_page(page(vec![pending(2, None)]));
+    take(&mut lane, page(vec![pending(2, None)]));
     assert_eq!(lane.next_page(), None);
     assert_eq!(started(&mut lane), [1, 2]);
 }
@@ -159,14 +168,14 @@ fn a_lane_is_bounded_by_the_bytes_of_bodies_but_one_always_fits() {
 
 #[test]
 fn a_short_page_that_says_there_is_more_is_not_the_last() {
-    let mut lane = Lane::new(true);
+    let mut lane = Lane::new(true, Bounds::default());
     lane.next_page();
-    lane.take_page(PendingPage {
+    take(&mut lane, PendingPage {
         deliveries: vec![pending(1, None)],
         more: true,
     });
     assert_eq!(lane.next_page(), Some(DeliveryId(1)));
-    lane.take_page(page(vec![pending(2, None)]));
+    take(&mut lane, page(vec![pending(2, None)]));
     assert_eq!(lane.next_page(), None);
 }
 
@@ -180,16 +189,17 @@ fn an_emptied_lane_starts_nothing_and_reads_all_but_what_still_runs() {
     lane.offer(job(6, None));
     let running = start(&mut lane);
     let late = start(&mut lane);
-    lane.put_off(late, UnixMicros(100));
+    let due = Instant::now();
+    lane.put_off(late, due);
     lane.clear();
 
-    lane.wake(UnixMicros(200));
+    lane.wake(due);
     assert_eq!(started(&mut lane), [0; 0]);
-    assert_eq!((lane.held, lane.bytes), (1, 2));
+    assert_eq!((lane.held.len(), lane.bytes), (1, 2));
     assert_eq!(lane.next_page(), Some(DeliveryId(0)));
     // The second was finished by someone else.
     let sessions = [(1, Some("a")), (3, Some("a")), (5, Some("b")), (6, None)];
-    lane.take_page(page(sessions.map(|(id, s)| pending(id, s)).into()));
+    take(&mut lane, page(sessions.map(|(id, s)| pending(id, s)).into()));
     assert_eq!(started(&mut lane), [5, 6], "the session's first still runs");
     lane.end(&running);
     assert_eq!(started(&mut lane), [3]);
@@ -197,11 +207,11 @@ fn an_emptied_lane_starts_nothing_and_reads_all_but_what_still_runs() {
 
 #[test]
 fn a_page_from_before_the_lane_was_emptied_is_not_taken() {
-    let mut lane = Lane::new(true);
+    let mut lane = Lane::new(true, Bounds::default());
     lane.next_page();
     lane.clear();
     assert_eq!(lane.next_page(), None, "the page is still to come");
-    lane.take_page(page(vec![pending(1, None)]));
+    take(&mut lane, page(vec![pending(1, None)]));
     assert!(lane.is_empty());
     assert_eq!(lane.next_page(), Some(DeliveryId(0)));
 }
@@ -214,7 +224,7 @@ fn what_ends_between_the_reading_and_the_taking_of_a_page_runs_once() {
     lane.clear();
     lane.next_page();
     lane.end(&running);
-    lane.take_page(page(vec![pending(1, None)]));
+    take(&mut lane, page(vec![pending(1, None)]));
     assert!(lane.is_empty());
 }
 
@@ -227,7 +237,7 @@ fn what_is_to_run_again_after_the_plugin_went_is_read_when_it_is_back() {
     lane.leave(&running);
     assert!(lane.is_empty() && lane.sessions.is_empty());
     lane.next_page();
-    lane.take_page(page(vec![pending(1, Some("a"))]));
+    take(&mut lane, page(vec![pending(1, Some("a"))]));
     assert_eq!(started(&mut lane), [1]);
 }
 
@@ -243,6 +253,63 @@ fn what_came_in_without_order_frees_no_session_of_those_with_order() {
     assert_eq!(started(&mut lane), [2]);
     lane.end(&unordered);
     assert_eq!(started(&mut lane), [0; 0], "2 is still running");
+}
+
+#[test]
+fn a_page_says_when_and_no_wait_is_longer_than_the_longest() {
+    let mut lane = Lane::new(true, Bounds::default());
+    lane.next_page();
+    let now = Now {
+        wall: UnixMicros(0),
+        mono: Instant::now(),
+    };
+    let longest = Duration::from_secs(300);
+    let due = |delivery, seconds| Pending {
+        due_at: Some(now.wall.after(Duration::from_secs(seconds))),
+        ..pending(delivery, None)
+    };
+    // The second was put off before the clock was set back.
+    lane.take_page(page(vec![due(1, 7), due(2, 36_000)]), now, longest);
+    assert_eq!(lane.next_due(), Some(now.mono + Duration::from_secs(7)));
+    lane.wake(now.mono + Duration::from_secs(7));
+    assert_eq!(started(&mut lane), [1]);
+    assert_eq!(lane.next_due(), Some(now.mono + longest));
+}
+
+#[test]
+fn a_rewound_lane_reads_what_is_below_and_runs_nothing_twice() {
+    let mut lane = caught_up();
+    for delivery in [5, 6, 7] {
+        lane.offer(job(delivery, None));
+    }
+    let running = start(&mut lane);
+    lane.rewind();
+    assert_eq!(lane.next_page(), Some(DeliveryId(0)));
+    let found = [2, 5, 6, 7, 8].map(|id| pending(id, None));
+    take(&mut lane, page(found.into()));
+    assert_eq!(started(&mut lane), [6, 7, 2, 8]);
+    lane.end(&running);
+    assert_eq!(lane.next_page(), Some(DeliveryId(0)), "5 may be pending again");
+    take(&mut lane, page(vec![pending(5, None)]));
+    assert_eq!(started(&mut lane), [5]);
+    let again = job(5, None);
+    lane.end(&again);
+    assert_eq!(lane.next_page(), None, "once was enough");
+}
+
+#[test]
+fn what_is_put_off_since_a_rewind_needs_no_other() {
+    let mut lane = caught_up();
+    lane.offer(job(1, None));
+    let running = start(&mut lane);
+    lane.rewind();
+    lane.next_page();
+    take(&mut lane, page(vec![pending(1, None)]));
+    let due = Instant::now();
+    lane.put_off(running, due);
+    assert_eq!(lane.next_page(), None);
+    lane.wake(due);
+    assert_eq!(started(&mut lane), [1]);
 }
 
 proptest! {
@@ -271,7 +338,7 @@ proptest! {
             lane.end(&ended);
         }
         prop_assert_eq!(order.len(), sessions.len());
-        prop_assert_eq!(lane.held, 0);
+        prop_assert!(lane.is_empty());
         for session in 1..4u8 {
             let of_session: Vec<i64> = order.iter().copied().filter(|&id| sessions[id as usize - 1] == session).collect();
             prop_assert!(of_session.is_sorted());
