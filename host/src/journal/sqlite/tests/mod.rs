@@ -2,6 +2,7 @@
 
 mod again;
 mod cleaning;
+mod conflicts;
 mod deduping;
 mod ending;
 mod entries;
