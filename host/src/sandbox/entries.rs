@@ -109,16 +109,25 @@ impl Entries {
         value: Option<Bytes>,
     ) -> Result<(), Trouble> {
         check_key(key)?;
+        self.claim(bucket, key).await?;
         let (overlay, source) = self.open().await?;
-        if overlay.is_first_write(bucket, key) {
-            let (bucket, key) = (bucket.to_owned(), key.to_owned());
-            source.touch(&KvKey { bucket, key })?;
-        }
         if overlay.needs_size(bucket, key) {
             let entry = source.get(bucket, vec![key.to_owned()]).await?.pop();
             overlay.sized(bucket, key, entry.flatten().as_ref())?;
         }
         overlay.write(bucket, key, value)
+    }
+
+    /// Says that a key is about to be written, before it is read for that: where
+    /// its writers run one at a time, an attempt out of turn ends early.
+    pub(super) async fn claim(&mut self, bucket: &str, key: &str) -> Result<(), Trouble> {
+        check_key(key)?;
+        let (overlay, source) = self.open().await?;
+        if overlay.claim(bucket, key)? {
+            let (bucket, key) = (bucket.to_owned(), key.to_owned());
+            source.touch(&KvKey { bucket, key })?;
+        }
+        Ok(())
     }
 
     /// Adds to the number that a key holds.
@@ -128,6 +137,7 @@ impl Entries {
         key: &str,
         delta: i64,
     ) -> Result<i64, Trouble> {
+        self.claim(bucket, key).await?;
         let number = match self.get(bucket, key).await? {
             None => 0,
             Some(value) => number(&value).ok_or_else(|| Refusal::NoNumber {

@@ -27,7 +27,8 @@ pub trait KvSource: Send + Sync {
     /// [`KvProblem::Unavailable`]
     async fn list(&self, bucket: &str, after: Option<String>) -> Result<KvPage, KvProblem>;
 
-    /// The attempt is about to write this entry.
+    /// The attempt is about to write this entry. Called once for each entry, and
+    /// before it is read where the read is part of the write (`atomics`).
     ///
     /// # Errors
     /// [`KvProblem::Conflict`] if its writers run one at a time at present and it

@@ -64,6 +64,8 @@ struct Slot {
     value: Option<Bytes>,
     /// Bytes of the store's key and value, where they are known.
     stored: Option<u64>,
+    /// Whether the attempt writes it, or is about to.
+    claimed: bool,
     /// What the attempt wrote; the inner `None` deletes.
     own: Option<Option<Bytes>>,
 }
@@ -139,9 +141,11 @@ impl Overlay {
         Ok(value)
     }
 
-    /// Whether the attempt has not written this key yet.
-    pub(super) fn is_first_write(&self, bucket: &str, key: &str) -> bool {
-        self.slot(bucket, key).is_none_or(|slot| slot.own.is_none())
+    /// Notes that the attempt is about to write a key, and says whether that is
+    /// news.
+    pub(super) fn claim(&mut self, bucket: &str, key: &str) -> Result<bool, Stop> {
+        let slot = self.slot_mut(bucket, key)?;
+        Ok(!std::mem::replace(&mut slot.claimed, true))
     }
 
     /// Whether a write needs to know what the store has at its key: only where

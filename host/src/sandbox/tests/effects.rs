@@ -225,8 +225,10 @@ async fn an_increment_reads_and_writes_digits() {
     let body = "(call $increment (call $open) (i64.const -2))
         (if (i64.ne (i64.load (i32.const 2056)) (i64.const 40)) (then unreachable))
         (i32.const 16)";
-    let report = run(body, Stored::with("k", "42", 3), EffectLimits::default()).await;
+    let stored = Arc::new(Stored::with("k", "42", 3));
+    let report = run_on(body, stored.clone(), EffectLimits::default()).await;
     assert_eq!(report.verdict, Verdict::Done);
+    assert_eq!(stored.touched(), ["k"], "once, for both");
     assert_eq!(report.effects.kv.reads, [(at("k"), Some(KvVersion(3)))]);
     let (at, value) = (at("k"), Some("40".into()));
     assert_eq!(report.effects.kv.writes, [KvWrite { at, value }]);
@@ -283,6 +285,48 @@ async fn several_keys_are_read_in_one_call() {
     let report = run(body, Stored::with("k", "both", 3), EffectLimits::default()).await;
     assert_eq!(messages(&report), ["both"]);
     assert_eq!(report.effects.kv.reads, [(at("k"), Some(KvVersion(3)))]);
+}
+
+#[tokio::test]
+async fn a_listing_goes_on_from_its_cursor_and_shows_own_writes() {
+    // key-response stands at 4: keys, then the cursor's tag at 12 and text at 16.
+    let body = "(local.set $bucket (call $open))
+        (call $set (local.get $bucket) (i32.const 5))
+        (call $store_list (local.get $bucket) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 2048))
+        (if (i32.ne (i32.load8_u (i32.const 2060)) (i32.const 1)) (then unreachable))
+        (call $store_list (local.get $bucket) (i32.const 1)
+          (i32.load (i32.const 2064)) (i32.load (i32.const 2068)) (i32.const 2048))
+        (if (i32.load8_u (i32.const 2060)) (then unreachable))
+        (if (i32.ne (i32.load (i32.const 2056)) (i32.const 2)) (then unreachable))
+        (local.set $number (i32.load (i32.const 2052)))
+        (call $say (i32.load (local.get $number)) (i32.load offset=4 (local.get $number)))
+        (call $say (i32.load offset=8 (local.get $number)) (i32.load offset=12 (local.get $number)))
+        (i32.const 16)";
+    let mut stored = Stored::with("a", "1", 1);
+    for key in ["c", "d"] {
+        stored.entries.extend(Stored::with(key, "1", 1).entries);
+    }
+    let report = run(body, stored, EffectLimits::default()).await;
+    assert_eq!(report.verdict, Verdict::Done);
+    assert_eq!(messages(&report), ["d", "k"]);
+    let ranges = &report.effects.kv.ranges;
+    let seen: Vec<_> = ranges
+        .iter()
+        .map(|range| {
+            (
+                range.after.as_deref(),
+                range.through.as_deref(),
+                range.keys.join(" "),
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (None, Some("c"), "a c".to_owned()),
+            (Some("c"), None, "d".to_owned())
+        ]
+    );
 }
 
 #[tokio::test]

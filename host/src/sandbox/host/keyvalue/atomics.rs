@@ -63,7 +63,9 @@ impl HostCas for State {
         key: String,
     ) -> Result<Resource<Cas>, Trouble> {
         let bucket = self.collect.bucket(&handle)?;
-        let value = self.collect.entries.get(&bucket.name, &key).await?;
+        let entries = &mut self.collect.entries;
+        entries.claim(&bucket.name, &key).await?;
+        let value = entries.get(&bucket.name, &key).await?;
         self.collect.push(Cas { bucket, key, value })
     }
 
