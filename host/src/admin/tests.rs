@@ -435,7 +435,18 @@ async fn shows_a_delivery_with_its_attempts() {
     assert_eq!(seen["attempts"][0]["started_at"], 5);
     assert_eq!(seen["attempts"][0]["log"][0]["message"], "hello");
     assert_eq!(get(addr, "/api/deliveries/2", LOCAL).await.0, 404);
-    assert_eq!(get(addr, "/api/deliveries/x", LOCAL).await.0, 400);
+    for path in [
+        "/api/deliveries/x",
+        "/api/deliveries/%ff",
+        "/api/events/%ff",
+    ] {
+        let (status, body) = get(addr, path, LOCAL).await;
+        assert_eq!(
+            (status, body.contains("bad_request")),
+            (400, true),
+            "{path}: {body}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -99,14 +99,16 @@ pub(super) fn name(endpoint: &EndpointName, plugin: &PluginName) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plugins::PluginStatus;
 
     #[test]
     fn each_plugin_has_a_state_and_a_problem_is_shown_whole() {
         let plugin = |name: &str, more: serde_json::Value| {
-            let mut all = json!({
-                "endpoint": "default", "plugin": name, "version": null, "handlers": ["on-event"],
-                "since": null, "loading": false, "problem": null, "disabled": false,
-            });
+            // As the host makes it.
+            let mut all = json!(PluginStatus::default());
+            all["endpoint"] = json!("default");
+            all["plugin"] = json!(name);
+            all["handlers"] = json!(["on-event"]);
             for (key, value) in more.as_object().expect("an object") {
                 all[key] = value.clone();
             }

@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, filter, number, page, plugins, store};
+use super::{Id, Shared, filter, number, page, plugins, store};
 use crate::ingest::problem::Problem;
 use crate::journal::{AttemptRecord, DeliveryFilter, DeliveryRecord, DeliveryState};
 use crate::types::{DeliveryId, EndpointName, EventId, PluginName};
@@ -49,11 +49,8 @@ pub(super) struct Delivery {
     attempts: Vec<AttemptRecord>,
 }
 
-pub(super) async fn one(
-    State(admin): State<Shared>,
-    Path(id): Path<String>,
-) -> Result<Json<Delivery>, Problem> {
-    let id = DeliveryId(number(&id, "a delivery")?);
+pub(super) async fn one(State(admin): State<Shared>, id: Id) -> Result<Json<Delivery>, Problem> {
+    let id = DeliveryId(number(id, "a delivery")?);
     let missing = || Problem::NoSuch(format!("delivery {id}"));
     // The newest of those up to it is it, or it isn't there.
     let up_to = DeliveryFilter {

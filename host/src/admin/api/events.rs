@@ -2,11 +2,11 @@
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Shared, filter, page, store};
+use super::{Id, Shared, filter, page, store, text};
 use crate::ingest::problem::Problem;
 use crate::journal::{EventFilter, EventRecord};
 use crate::types::{EndpointName, EventId, EventSeq};
@@ -57,10 +57,8 @@ pub(super) struct EventView {
     body: Box<RawValue>,
 }
 
-pub(super) async fn one(
-    State(admin): State<Shared>,
-    Path(id): Path<String>,
-) -> Result<Json<EventView>, Problem> {
+pub(super) async fn one(State(admin): State<Shared>, id: Id) -> Result<Json<EventView>, Problem> {
+    let id = text(id)?;
     let wanted: EventId = id
         .parse()
         .map_err(|_| Problem::BadRequest(format!("{id:?} isn't an event's id, which is a UUID")))?;
@@ -71,8 +69,8 @@ pub(super) async fn one(
         .map_err(store)?
         .ok_or_else(|| Problem::NoSuch(format!("event {wanted}")))?;
     let event = &stored.event;
-    let text = String::from_utf8_lossy(&event.body).into_owned();
-    let body = RawValue::from_string(text)
+    let body = String::from_utf8_lossy(&event.body).into_owned();
+    let body = RawValue::from_string(body)
         .map_err(|error| Problem::BadRequest(format!("the stored body isn't JSON: {error}")))?;
     Ok(Json(EventView {
         id: event.id,

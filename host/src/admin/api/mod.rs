@@ -14,8 +14,8 @@ mod plugins;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Query;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query};
 use axum::routing::{MethodRouter, get, post};
 
 use super::Admin;
@@ -68,8 +68,17 @@ fn page(limit: Option<usize>) -> usize {
     limit.unwrap_or(PAGE).min(LARGEST_PAGE)
 }
 
+type Id = Result<Path<String>, PathRejection>;
+
+/// The id in a path.
+fn text(id: Id) -> Result<String, Problem> {
+    let Path(id) = id.map_err(|error| Problem::BadRequest(error.body_text()))?;
+    Ok(id)
+}
+
 /// A number from a path.
-fn number(text: &str, what: &str) -> Result<i64, Problem> {
+fn number(id: Id, what: &str) -> Result<i64, Problem> {
+    let text = text(id)?;
     text.parse()
         .map_err(|_| Problem::BadRequest(format!("{text:?} isn't {what}'s id, which is a number")))
 }

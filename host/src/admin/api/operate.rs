@@ -3,10 +3,10 @@
 //! steps, and goes on where the last answer says.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, body, number, plugins, store};
+use super::{Id, Shared, body, number, plugins, store};
 use crate::ingest::problem::Problem;
 use crate::journal::{Replay, Replayed, Retried};
 use crate::types::{DeliveryId, EndpointName, EventSeq, OutboxId, PluginName, UnixMicros};
@@ -40,18 +40,18 @@ impl<Place> From<Replayed<Place>> for Step<Place> {
 
 pub(super) async fn retry_delivery(
     State(admin): State<Shared>,
-    Path(id): Path<String>,
+    id: Id,
 ) -> Result<Json<Again>, Problem> {
-    let id = DeliveryId(number(&id, "a delivery")?);
+    let id = DeliveryId(number(id, "a delivery")?);
     let retried = admin.operate.retry(id).await.map_err(store)?;
     again(retried, &format!("delivery {id}"))
 }
 
 pub(super) async fn retry_request(
     State(admin): State<Shared>,
-    Path(id): Path<String>,
+    id: Id,
 ) -> Result<Json<Again>, Problem> {
-    let id = OutboxId(number(&id, "a request")?);
+    let id = OutboxId(number(id, "a request")?);
     let retried = admin.operate.outbox_retry(id).await.map_err(store)?;
     again(retried, &format!("request {id} in the outbox"))
 }

@@ -4,11 +4,12 @@
 //! checked whole. While a host holds it, only what is read in a moment is looked
 //! at: a read that lasts keeps the host's log from starting over.
 //!
-//! Nothing is written in either case: the log stays as a crash left it, for the
-//! next host to settle.
+//! Neither database nor log is written: the log stays as a crash left it, for
+//! the next host to settle.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -17,6 +18,8 @@ use super::totals::Totals;
 use super::{FILE, OpenError, log_path, schema};
 use crate::journal::Counts;
 
+/// How long a lock of the host may last.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How many findings of SQLite's check are told.
 const FINDINGS: usize = 20;
 
@@ -66,6 +69,8 @@ pub fn examine(
     let (holder, _lock) = match FolderLock::probe(folder)? {
         Probe::Free(lock) => (Holder::Nobody, Some(lock)),
         Probe::Held(by) => (Holder::Host(by), None),
+        // A copy that was restored, say.
+        Probe::Untouched => (Holder::Nobody, None),
     };
     let sqlite = |source| OpenError::Sqlite {
         file: file.clone(),
@@ -81,6 +86,7 @@ pub fn examine(
         ),
     };
     let conn = conn.map_err(sqlite)?;
+    conn.busy_timeout(PATIENCE).map_err(sqlite)?;
     conn.pragma_update(None, "query_only", true)
         .map_err(sqlite)?;
     let (found, version) = schema::identity(&conn).map_err(sqlite)?;
@@ -88,11 +94,19 @@ pub fn examine(
         return Err(OpenError::Foreign { file, found });
     }
     let known_schema = schema::known();
-    let counts = (version == known_schema).then(|| Totals::load(&conn).map(Counts::from));
+    let counts = if version == known_schema {
+        Some(Totals::load(&conn).map(Counts::from).map_err(sqlite)?)
+    } else {
+        None
+    };
     let damage = match holder {
         Holder::Nobody => {
             progress(metadata.len());
-            Some(integrity(&conn).map_err(sqlite)?)
+            let mut damage = integrity(&conn).map_err(sqlite)?;
+            if let Some(counts) = counts.filter(|_| damage.is_empty()) {
+                damage = miscounted(&conn, counts).map_err(sqlite)?;
+            }
+            Some(damage)
         }
         Holder::Host(_) => None,
     };
@@ -101,7 +115,7 @@ pub fn examine(
         log_bytes: fs::metadata(log_path(&file)).map_or(0, |log| log.len()),
         schema: version,
         known_schema,
-        counts: counts.transpose().map_err(sqlite)?,
+        counts,
         holder,
         damage,
         file,
@@ -115,6 +129,34 @@ fn integrity(conn: &Connection) -> Result<Vec<String>, rusqlite::Error> {
     let mut lines: Vec<String> = lines.collect::<Result<_, _>>()?;
     lines.retain(|line| line != "ok");
     Ok(lines)
+}
+
+/// Where the kept totals differ from the rows.
+fn miscounted(conn: &Connection, kept: Counts) -> Result<Vec<String>, rusqlite::Error> {
+    let count = |sql: &str| -> Result<u64, rusqlite::Error> {
+        conn.query_row(sql, [], |row| row.get::<_, i64>(0))
+            .map(|count| u64::try_from(count).unwrap_or(0))
+    };
+    let mut found = Vec::new();
+    for (what, kept, sql) in [
+        ("events", kept.events, "SELECT count(*) FROM event"),
+        (
+            "pending deliveries",
+            kept.pending,
+            "SELECT count(*) FROM delivery WHERE state = 0",
+        ),
+        (
+            "dead deliveries",
+            kept.dead,
+            "SELECT count(*) FROM delivery WHERE state = 3",
+        ),
+    ] {
+        let there = count(sql)?;
+        if there != kept {
+            found.push(format!("there are {there} {what}, and {kept} are counted"));
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -152,8 +194,25 @@ mod tests {
             (free.holder, free.damage),
             (Holder::Nobody, Some(Vec::new()))
         );
+        fs::remove_file(folder.path().join("lock")).expect("it was there");
+        let copied = report(folder.path()).expect("a store");
+        assert_eq!(copied.holder, Holder::Nobody);
+        assert!(!folder.path().join("lock").exists(), "nothing is made");
         // It is free again for a host.
         open(folder.path()).close().await;
+    }
+
+    #[tokio::test]
+    async fn totals_that_are_not_those_of_the_rows_are_damage() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        open(folder.path()).close().await;
+        let conn = Connection::open(folder.path().join(FILE)).expect("opened");
+        conn.execute("UPDATE totals SET events = 2", [])
+            .expect("changed");
+        drop(conn);
+        let found = report(folder.path()).expect("a store").damage;
+        let expected = "there are 0 events, and 2 are counted".to_owned();
+        assert_eq!(found, Some(vec![expected]));
     }
 
     #[tokio::test]

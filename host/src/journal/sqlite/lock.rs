@@ -11,7 +11,7 @@ use super::OpenError;
 const LOCK_FILE: &str = "lock";
 
 /// Holds the data folder; the system frees it when the process ends, however
-/// it ends. The file says which process has held it last, for people.
+/// it ends. The file says which process has held it last, for messages.
 #[derive(Debug)]
 pub(super) struct FolderLock(#[expect(dead_code, reason = "held, not read")] File);
 
@@ -22,6 +22,8 @@ pub(super) enum Probe {
     Free(FolderLock),
     /// Another process holds it: which, if it is known.
     Held(Option<u32>),
+    /// No host has ever held it.
+    Untouched,
 }
 
 impl FolderLock {
@@ -30,28 +32,31 @@ impl FolderLock {
     pub(super) fn take(folder: &Path) -> Result<Self, OpenError> {
         let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         created.map_err(|source| failed(folder, source))?;
-        match Self::probe(folder)? {
-            Probe::Free(lock) => Ok(lock),
-            Probe::Held(holder) => Err(OpenError::InUse {
-                folder: folder.into(),
-                holder,
-            }),
-        }
-    }
-
-    /// Locks a folder that exists, unless another process holds it.
-    pub(super) fn probe(folder: &Path) -> Result<Probe, OpenError> {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .open(folder.join(LOCK_FILE))
-            .map_err(|source| failed(folder, source))?;
+        let mut file = open(folder, true).map_err(|source| failed(folder, source))?;
         match file.try_lock() {
             Ok(()) => {
                 // Only for the message: a full disk is no reason not to start.
+                let _ = write_holder(&mut file);
+                Ok(Self(file))
+            }
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
+                folder: folder.into(),
+                holder: read_holder(&mut file),
+            }),
+            Err(TryLockError::Error(source)) => Err(failed(folder, source)),
+        }
+    }
+
+    /// Locks a folder that hosts use, unless one holds it. Makes no file: what
+    /// another user makes there the host can't open.
+    pub(super) fn probe(folder: &Path) -> Result<Probe, OpenError> {
+        let mut file = match open(folder, false) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Probe::Untouched),
+            Err(source) => return Err(failed(folder, source)),
+        };
+        match file.try_lock() {
+            Ok(()) => {
                 let _ = write_holder(&mut file);
                 Ok(Probe::Free(Self(file)))
             }
@@ -59,6 +64,16 @@ impl FolderLock {
             Err(TryLockError::Error(source)) => Err(failed(folder, source)),
         }
     }
+}
+
+fn open(folder: &Path, create: bool) -> io::Result<File> {
+    OpenOptions::new()
+        .create(create)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(folder.join(LOCK_FILE))
 }
 
 fn failed(folder: &Path, source: io::Error) -> OpenError {
