@@ -298,7 +298,12 @@ mod tests {
     /// A step: the clock goes on, and an attempt starts if it may, or one of
     /// those that run ends.
     fn steps() -> impl Strategy<Value = Vec<(u64, bool, prop::sample::Index, u8)>> {
-        let step = (0u64..400, any::<bool>(), any::<prop::sample::Index>(), 0u8..3);
+        let step = (
+            0u64..400,
+            any::<bool>(),
+            any::<prop::sample::Index>(),
+            0u8..3,
+        );
         prop::collection::vec(step, 1..200)
     }
 

@@ -212,10 +212,7 @@ impl<P: Clone> Slot<P> {
             Settled::Conflict(..) | Settled::Abandoned => Evidence::Nothing,
         };
         let change = (job.generation == self.generation)
-            .then(|| {
-                self.breaker
-                    .ended(job.probe, evidence, job.source(), now)
-            })
+            .then(|| self.breaker.ended(job.probe, evidence, job.source(), now))
             .flatten();
         self.unclaim(&job);
         let manual = job.manual;
@@ -266,7 +263,9 @@ impl<P: Clone> Slot<P> {
             return;
         };
         let granted = self.contention.lock().leave(contest.age);
-        let granted = granted.into_iter().filter_map(|age| self.parked.remove(&age));
+        let granted = granted
+            .into_iter()
+            .filter_map(|age| self.parked.remove(&age));
         self.granted.extend(granted);
     }
 }

@@ -54,10 +54,7 @@ async fn a_plugin_that_fails_every_time_is_paused_and_its_new_version_is_not() {
 
     broken.store(false, Ordering::Relaxed);
     bench.add(key(), hour).await;
-    assert_eq!(
-        bench.dispatcher.breaker(&key()).state,
-        BreakerState::Closed
-    );
+    assert_eq!(bench.dispatcher.breaker(&key()).state, BreakerState::Closed);
     let outcomes = bench.stop_after(|outcomes| ends(outcomes) == 100).await;
     let failed = outcomes.len() - 100;
     assert_eq!(failed, 5, "waiting used up no attempts");

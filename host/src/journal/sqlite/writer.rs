@@ -149,11 +149,9 @@ impl Writer {
             self.state.totals.save(&self.conn)?;
         }
         self.state.dedupe.save(&self.conn, ops.len())?;
-        ops.iter()
-            .for_each(|op| crash::point(crash_points(op).0));
+        ops.iter().for_each(|op| crash::point(crash_points(op).0));
         self.conn.prepare_cached("COMMIT")?.execute([])?;
-        ops.iter()
-            .for_each(|op| crash::point(crash_points(op).1));
+        ops.iter().for_each(|op| crash::point(crash_points(op).1));
         Ok(answers)
     }
 

@@ -110,7 +110,10 @@ fn a_policy_out_of_bounds_names_the_line_the_key_and_what_would_do() {
         ("[breaker]\npause = \"6m\"", "raise max_pause"),
         ("[breaker]\npauze = \"6m\"", "did you mean `pause`?"),
         ("[retry]\natempts = 3", "did you mean `attempts`?"),
-        ("[http]\nallow = \"https://a.example\"", "line 2: `http.allow`"),
+        (
+            "[http]\nallow = \"https://a.example\"",
+            "line 2: `http.allow`",
+        ),
         ("[http]\nallow = [\"*\"]", "line 2: `http.allow`"),
     ] {
         let error = parse(text).expect_err("it doesn't do");
