@@ -170,10 +170,13 @@ fn a_lane_is_bounded_by_the_bytes_of_bodies_but_one_always_fits() {
 fn a_short_page_that_says_there_is_more_is_not_the_last() {
     let mut lane = Lane::new(true, Bounds::default());
     lane.next_page();
-    take(&mut lane, PendingPage {
-        deliveries: vec![pending(1, None)],
-        more: true,
-    });
+    take(
+        &mut lane,
+        PendingPage {
+            deliveries: vec![pending(1, None)],
+            more: true,
+        },
+    );
     assert_eq!(lane.next_page(), Some(DeliveryId(1)));
     take(&mut lane, page(vec![pending(2, None)]));
     assert_eq!(lane.next_page(), None);
@@ -199,7 +202,10 @@ fn an_emptied_lane_starts_nothing_and_reads_all_but_what_still_runs() {
     assert_eq!(lane.next_page(), Some(DeliveryId(0)));
     // The second was finished by someone else.
     let sessions = [(1, Some("a")), (3, Some("a")), (5, Some("b")), (6, None)];
-    take(&mut lane, page(sessions.map(|(id, s)| pending(id, s)).into()));
+    take(
+        &mut lane,
+        page(sessions.map(|(id, s)| pending(id, s)).into()),
+    );
     assert_eq!(started(&mut lane), [5, 6], "the session's first still runs");
     lane.end(&running);
     assert_eq!(started(&mut lane), [3]);
@@ -289,7 +295,11 @@ fn a_rewound_lane_reads_what_is_below_and_runs_nothing_twice() {
     take(&mut lane, page(found.into()));
     assert_eq!(started(&mut lane), [6, 7, 2, 8]);
     lane.end(&running);
-    assert_eq!(lane.next_page(), Some(DeliveryId(0)), "5 may be pending again");
+    assert_eq!(
+        lane.next_page(),
+        Some(DeliveryId(0)),
+        "5 may be pending again"
+    );
     take(&mut lane, page(vec![pending(5, None)]));
     assert_eq!(started(&mut lane), [5]);
     let again = job(5, None);

@@ -249,7 +249,10 @@ mod tests {
         let end = End::over_quota("too many counters".into());
         assert_eq!(Attempts::default().and(&end), attempts(1, 1));
         let next = RetryPolicy::default().decide(&end, attempts(3, 3), NOW, 0.5);
-        assert!(next.reason().is_some_and(|why| why.contains("too many counters")));
+        assert!(
+            next.reason()
+                .is_some_and(|why| why.contains("too many counters"))
+        );
         assert!(matches!(next, Next::Dead { .. }));
     }
 

@@ -164,13 +164,7 @@ impl<P: Clone> Scheduler<P> {
 
     /// A wanted page is there, or could not be read. A lane that is gone has left
     /// its deliveries to the store.
-    pub(super) fn page(
-        &mut self,
-        lane: LaneId,
-        manual: bool,
-        page: Option<PendingPage>,
-        now: Now,
-    ) {
+    pub(super) fn page(&mut self, lane: LaneId, manual: bool, page: Option<PendingPage>, now: Now) {
         let Some(slot) = self.slots.get_mut(&lane) else {
             return;
         };

@@ -172,7 +172,14 @@ impl Model {
             self.last += 1;
             let event = stored_event(Some("1"));
             let manual = true;
-            (DeliveryId(self.last), Stored { plugin, event, manual })
+            (
+                DeliveryId(self.last),
+                Stored {
+                    plugin,
+                    event,
+                    manual,
+                },
+            )
         } else {
             self.ended.swap_remove(choice.index(self.ended.len()))
         };
@@ -249,7 +256,9 @@ impl Model {
             return;
         }
         let earlier = self.pending.range(..job.delivery).any(|(_, other)| {
-            !other.manual && other.plugin == *started.key && other.event.event.session_id == *session
+            !other.manual
+                && other.plugin == *started.key
+                && other.event.event.session_id == *session
         });
         assert!(!earlier, "{} is not the session's first", job.delivery);
     }
@@ -296,7 +305,8 @@ impl Model {
             }
         };
         let now = self.now.mono;
-        self.scheduler.settled(started.lane, started.job, settled, now);
+        self.scheduler
+            .settled(started.lane, started.job, settled, now);
     }
 
     fn free_slot_at(&mut self, place: usize) {

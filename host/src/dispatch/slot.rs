@@ -212,10 +212,7 @@ impl<P: Clone> Slot<P> {
             Settled::Conflict(..) | Settled::Abandoned => Evidence::Nothing,
         };
         let change = (job.generation == self.generation)
-            .then(|| {
-                self.breaker
-                    .ended(job.probe, evidence, job.source(), now)
-            })
+            .then(|| self.breaker.ended(job.probe, evidence, job.source(), now))
             .flatten();
         self.unclaim(&job);
         let manual = job.manual;
@@ -225,7 +222,13 @@ impl<P: Clone> Slot<P> {
             Settled::PutOff(..) | Settled::Conflict(..) if self.version.is_none() => {
                 self.lane(manual).leave(&job);
             }
-            Settled::PutOff(due, _) => self.lane(manual).put_off(job, due),
+            Settled::PutOff(due, evidence) => {
+                // The next attempt that counts starts without old conflicts.
+                if evidence != Evidence::Nothing {
+                    job.contest = None;
+                }
+                self.lane(manual).put_off(job, due);
+            }
             Settled::Conflict(met, random) => {
                 let contest = job.contest.get_or_insert_with(|| {
                     Box::new(Contest::new(self.contention.lock().next_age()))
@@ -266,7 +269,9 @@ impl<P: Clone> Slot<P> {
             return;
         };
         let granted = self.contention.lock().leave(contest.age);
-        let granted = granted.into_iter().filter_map(|age| self.parked.remove(&age));
+        let granted = granted
+            .into_iter()
+            .filter_map(|age| self.parked.remove(&age));
         self.granted.extend(granted);
     }
 }

@@ -14,8 +14,8 @@ use super::{chat_push, event_of, key};
 use crate::dispatch::handler::Handler;
 use crate::dispatch::{BreakerPolicy, Dispatcher, Limits, Plugin, RetryPolicy};
 use crate::journal::{Feed, FeedItem, Finish, Next, Routed};
-use crate::sandbox::{Attempt, AttemptLimits, EngineLimits, Program, Report, Sandbox, Verdict};
 use crate::sandbox::compile;
+use crate::sandbox::{Attempt, AttemptLimits, EngineLimits, Program, Report, Sandbox, Verdict};
 use crate::types::{DeliveryId, Effects, Payload, PluginKey};
 
 /// A handler that is a function: what it reads and writes goes through the

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::bench::{Bench, Settings, ends, report, settings};
 use super::journal::parse;
 use super::{chat_push, key};
+use crate::dispatch::contention::IN_ALL;
 use crate::journal::Finish;
 use crate::sandbox::{Attempt, KvProblem, Report, Verdict};
 use crate::types::effects::{KvKey, KvWrite};
-use crate::dispatch::contention::IN_ALL;
 
 /// How many attempts run at once.
 const AT_ONCE: usize = 8;
@@ -99,7 +99,10 @@ async fn two_keys_in_opposite_orders_do_not_deadlock() {
         }
     };
     let (outcomes, journal, _) = run(200, keys).await;
-    assert_eq!((journal.number(&at("a")), journal.number(&at("b"))), (200, 200));
+    assert_eq!(
+        (journal.number(&at("a")), journal.number(&at("b"))),
+        (200, 200)
+    );
     assert!(outcomes.iter().all(|finish| finish.attempts == 1));
 }
 

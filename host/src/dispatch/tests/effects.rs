@@ -7,8 +7,8 @@ use super::key;
 use crate::journal::Next;
 use crate::sandbox::log::{Level, Line};
 use crate::sandbox::{Attempt, Verdict};
-use crate::types::effects::{CounterAdd, KvEffects, KvKey, KvWrite};
 use crate::types::Effects;
+use crate::types::effects::{CounterAdd, KvEffects, KvKey, KvWrite};
 
 fn at() -> KvKey {
     KvKey {

@@ -104,7 +104,13 @@ impl Memory {
         self.tables().conflicts
     }
 
-    fn page(&self, plugin: &PluginKey, manual: bool, after: DeliveryId, limit: usize) -> PendingPage {
+    fn page(
+        &self,
+        plugin: &PluginKey,
+        manual: bool,
+        after: DeliveryId,
+        limit: usize,
+    ) -> PendingPage {
         let tables = self.tables();
         let fits = |(_, stored): &(&DeliveryId, &Stored)| {
             stored.plugin == *plugin && stored.manual == manual

@@ -101,4 +101,3 @@ impl Bounds<'_> {
         Ok(asked)
     }
 }
-

@@ -83,7 +83,9 @@ pub enum ManifestError {
         key: &'static str,
     },
     /// The longest wait is shorter than the first.
-    #[error("{file}: [{table}] {key} = {first} is above {longest_key} = {longest}: raise {longest_key}")]
+    #[error(
+        "{file}: [{table}] {key} = {first} is above {longest_key} = {longest}: raise {longest_key}"
+    )]
     Order {
         /// The manifest.
         file: String,

@@ -34,6 +34,21 @@ fn a_whole_manifest() {
         memory = "32MiB"
         cpu = "200ms"
         concurrency = 2
+        kv_value = "1KiB"
+        kv_total = "1MiB"
+        requests = 3
+        request_body = "2KiB"
+        [http]
+        allow = ["POST https://hooks.example.com/"]
+        [retry]
+        attempts = 5
+        base = "2s"
+        max = "1h"
+        traps = 2
+        [breaker]
+        failures = 0
+        pause = "1s"
+        max_pause = "1m"
         "#,
     )
     .expect("it is good");
@@ -110,7 +125,10 @@ fn a_policy_out_of_bounds_names_the_line_the_key_and_what_would_do() {
         ("[breaker]\npause = \"6m\"", "raise max_pause"),
         ("[breaker]\npauze = \"6m\"", "did you mean `pause`?"),
         ("[retry]\natempts = 3", "did you mean `attempts`?"),
-        ("[http]\nallow = \"https://a.example\"", "line 2: `http.allow`"),
+        (
+            "[http]\nallow = \"https://a.example\"",
+            "line 2: `http.allow`",
+        ),
     ] {
         let error = parse(text).expect_err("it doesn't do");
         assert!(error.contains(says), "{text}: {error}");
