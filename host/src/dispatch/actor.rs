@@ -140,7 +140,7 @@ impl Actor {
 
     fn settled(&mut self, lane: LaneId, job: Job, settled: Settled) {
         let now = Now::read();
-        let probe = job.probe;
+        let probe = job.probe.is_some();
         let change = self.scheduler.settled(lane, job, settled, now.mono);
         if change.is_none() && !probe {
             return;
@@ -219,7 +219,7 @@ impl Actor {
         let Some(slot) = self.scheduler.slot(lane) else {
             return;
         };
-        if job.probe {
+        if job.probe.is_some() {
             self.paused.set(&key, Some(slot.breaker()), Now::read());
             info!(endpoint = %key.endpoint, plugin = %key.plugin, delivery = %job.delivery, "one attempt shows whether the paused plugin works again");
         }

@@ -58,6 +58,8 @@ pub struct Breaker {
     policy: BreakerPolicy,
     /// Failures in a row, of attempts and of probes.
     failures: u32,
+    /// How many probes there have been.
+    probes: u64,
     state: State,
 }
 
@@ -68,8 +70,13 @@ enum State {
     /// Nothing starts before `until`.
     Open { until: Instant, pause: Duration },
     /// One attempt runs; it was started after a pause of this length.
-    Probing(Duration),
+    Probing { probe: Probe, pause: Duration },
 }
+
+/// Tells probes apart: an earlier one may still run when the breaker has opened
+/// again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe(u64);
 
 impl Breaker {
     /// A closed one.
@@ -78,6 +85,7 @@ impl Breaker {
         Self {
             policy,
             failures: 0,
+            probes: 0,
             state: State::Closed(Vec::new()),
         }
     }
@@ -88,7 +96,7 @@ impl Breaker {
         match self.state {
             State::Closed(_) => true,
             State::Open { until, .. } => until <= now,
-            State::Probing(_) => false,
+            State::Probing { .. } => false,
         }
     }
 
@@ -97,14 +105,14 @@ impl Breaker {
     pub fn open_until(&self) -> Option<Instant> {
         match self.state {
             State::Open { until, .. } => Some(until),
-            State::Closed(_) | State::Probing(_) => None,
+            State::Closed(_) | State::Probing { .. } => None,
         }
     }
 
     /// Whether its probe runs.
     #[must_use]
     pub fn is_probing(&self) -> bool {
-        matches!(self.state, State::Probing(_))
+        matches!(self.state, State::Probing { .. })
     }
 
     /// Failures in a row.
@@ -113,20 +121,22 @@ impl Breaker {
         self.failures
     }
 
-    /// An attempt starts, which it [may](Breaker::may_start). Returns whether it
-    /// is the probe, which has to be said when it [ends](Breaker::ended).
-    pub fn start(&mut self) -> bool {
+    /// An attempt starts, which it [may](Breaker::may_start). If it is the probe,
+    /// that has to be said when it [ends](Breaker::ended).
+    pub fn start(&mut self) -> Option<Probe> {
         let State::Open { pause, .. } = self.state else {
-            return false;
+            return None;
         };
-        self.state = State::Probing(pause);
-        true
+        self.probes += 1;
+        let probe = Probe(self.probes);
+        self.state = State::Probing { probe, pause };
+        Some(probe)
     }
 
     /// An attempt has ended. `source` is the same for all of a session.
     pub fn ended(
         &mut self,
-        probe: bool,
+        of: Option<Probe>,
         evidence: Evidence,
         source: u64,
         now: Instant,
@@ -138,7 +148,7 @@ impl Breaker {
                 None
             }
             // An attempt from before the pause is as good as a probe.
-            (Evidence::Works, State::Open { .. } | State::Probing(_)) => {
+            (Evidence::Works, State::Open { .. } | State::Probing { .. }) => {
                 self.failures = 0;
                 self.state = State::Closed(Vec::new());
                 Some(Change::Closed)
@@ -154,13 +164,13 @@ impl Breaker {
                 (self.policy.failures > 0 && many && of_many)
                     .then(|| self.open(self.policy.pause, now))
             }
-            (Evidence::Fails, State::Probing(pause)) if probe => {
+            (Evidence::Fails, State::Probing { probe, pause }) if of == Some(*probe) => {
                 let pause = pause.saturating_mul(2);
                 self.failures = self.failures.saturating_add(1);
                 Some(self.open(pause, now))
             }
             // Nobody knows more than before: the next attempt is the probe.
-            (Evidence::Nothing, State::Probing(pause)) if probe => {
+            (Evidence::Nothing, State::Probing { probe, pause }) if of == Some(*probe) => {
                 let pause = *pause;
                 self.state = State::Open { until: now, pause };
                 None
@@ -198,7 +208,7 @@ mod tests {
         let mut breaker = Breaker::new(policy(3));
         let now = Instant::now();
         for source in 0..3 {
-            breaker.ended(false, Evidence::Fails, source, now);
+            breaker.ended(None, Evidence::Fails, source, now);
         }
         assert!(!breaker.may_start(now));
         (breaker, now)
@@ -208,7 +218,7 @@ mod tests {
     fn failures_in_a_row_open_it_for_a_pause() {
         let mut breaker = Breaker::new(policy(4));
         let now = Instant::now();
-        let mut end = |evidence, source| breaker.ended(false, evidence, source, now);
+        let mut end = |evidence, source| breaker.ended(None, evidence, source, now);
         for source in 0..3 {
             assert_eq!(end(Evidence::Fails, source), None);
         }
@@ -228,10 +238,10 @@ mod tests {
         let mut breaker = Breaker::new(policy(3));
         let now = Instant::now();
         for _ in 0..1000 {
-            assert_eq!(breaker.ended(false, Evidence::Fails, 1, now), None);
+            assert_eq!(breaker.ended(None, Evidence::Fails, 1, now), None);
         }
-        assert_eq!(breaker.ended(false, Evidence::Fails, 2, now), None);
-        let opened = breaker.ended(false, Evidence::Fails, 3, now);
+        assert_eq!(breaker.ended(None, Evidence::Fails, 2, now), None);
+        let opened = breaker.ended(None, Evidence::Fails, 3, now);
         assert!(matches!(opened, Some(Change::Opened(_))));
     }
 
@@ -239,12 +249,12 @@ mod tests {
     fn one_probe_runs_at_a_time_and_its_success_closes_it() {
         let (mut breaker, now) = opened();
         let later = now + BreakerPolicy::default().pause;
-        assert!(breaker.start(), "it is the probe");
-        assert!(!breaker.may_start(later));
-        let closed = breaker.ended(true, Evidence::Works, 9, later);
+        let probe = breaker.start();
+        assert!(probe.is_some() && !breaker.may_start(later));
+        let closed = breaker.ended(probe, Evidence::Works, 9, later);
         assert_eq!(closed, Some(Change::Closed));
         assert!(breaker.may_start(later));
-        assert!(!breaker.start(), "an attempt like any other");
+        assert_eq!(breaker.start(), None, "an attempt like any other");
     }
 
     #[test]
@@ -253,8 +263,8 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..7 {
             let now = breaker.open_until().expect("it is open");
-            breaker.start();
-            match breaker.ended(true, Evidence::Fails, 9, now) {
+            let probe = breaker.start();
+            match breaker.ended(probe, Evidence::Fails, 9, now) {
                 Some(Change::Opened(pause)) => pauses.push(pause.as_secs()),
                 other => panic!("{other:?}"),
             }
@@ -265,13 +275,13 @@ mod tests {
     #[test]
     fn what_started_before_the_pause_says_nothing_by_failing_and_all_by_working() {
         let (mut breaker, now) = opened();
-        assert_eq!(breaker.ended(false, Evidence::Fails, 9, now), None);
-        breaker.start();
-        assert_eq!(breaker.ended(false, Evidence::Fails, 9, now), None);
+        assert_eq!(breaker.ended(None, Evidence::Fails, 9, now), None);
+        let probe = breaker.start();
+        assert_eq!(breaker.ended(None, Evidence::Fails, 9, now), None);
         assert!(breaker.is_probing());
-        let closed = breaker.ended(false, Evidence::Works, 9, now);
+        let closed = breaker.ended(None, Evidence::Works, 9, now);
         assert_eq!(closed, Some(Change::Closed));
-        assert_eq!(breaker.ended(true, Evidence::Fails, 9, now), None);
+        assert_eq!(breaker.ended(probe, Evidence::Fails, 9, now), None);
         assert!(breaker.may_start(now));
     }
 
@@ -279,10 +289,10 @@ mod tests {
     fn a_probe_that_shows_nothing_is_followed_by_another_at_once() {
         let (mut breaker, now) = opened();
         let later = now + BreakerPolicy::default().pause;
-        breaker.start();
-        breaker.ended(true, Evidence::Nothing, 9, later);
+        let probe = breaker.start();
+        breaker.ended(probe, Evidence::Nothing, 9, later);
         assert!(breaker.may_start(later));
-        assert!(breaker.start());
+        assert!(breaker.start().is_some());
     }
 
     #[test]
@@ -290,7 +300,7 @@ mod tests {
         let mut breaker = Breaker::new(policy(0));
         let now = Instant::now();
         for source in 0..1000 {
-            assert_eq!(breaker.ended(false, Evidence::Fails, source, now), None);
+            assert_eq!(breaker.ended(None, Evidence::Fails, source, now), None);
         }
         assert!(breaker.may_start(now));
     }
@@ -314,13 +324,11 @@ mod tests {
         fn it_never_starves_a_plugin(failures in 0u32..6, steps in steps()) {
             let mut breaker = Breaker::new(policy(failures));
             let mut now = Instant::now();
-            let mut running: Vec<(bool, u64)> = Vec::new();
+            let mut running: Vec<(Option<Probe>, u64)> = Vec::new();
             for (id, (seconds, start, pick, evidence)) in (0u64..).zip(steps) {
                 now += Duration::from_secs(seconds);
                 if start && breaker.may_start(now) {
                     running.push((breaker.start(), id));
-                    prop_assert!(running.iter().filter(|(probe, _)| *probe).count() <= 1
-                        || !breaker.is_probing());
                 } else if !running.is_empty() {
                     let (probe, source) = running.swap_remove(pick.index(running.len()));
                     let evidence = [Evidence::Works, Evidence::Fails, Evidence::Nothing][usize::from(evidence)];
@@ -329,7 +337,10 @@ mod tests {
                 if let Some(until) = breaker.open_until() {
                     prop_assert!(until <= now + BreakerPolicy::default().max_pause);
                 }
-                prop_assert!(!breaker.is_probing() || running.iter().any(|(probe, _)| *probe));
+                if let State::Probing { probe, .. } = breaker.state {
+                    let its = running.iter().filter(|(of, _)| *of == Some(probe));
+                    prop_assert_eq!(its.count(), 1);
+                }
             }
             for (probe, source) in running {
                 breaker.ended(probe, Evidence::Fails, source, now);

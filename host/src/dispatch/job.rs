@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::breaker::Probe;
 use super::contention::Contest;
 use super::retry::Attempts;
 use crate::types::{DeliveryId, StoredEvent};
@@ -23,8 +24,8 @@ pub struct Job {
     pub contest: Option<Box<Contest>>,
     /// Which of its plugin's versions runs it.
     pub generation: u64,
-    /// Whether it finds out if its plugin works again.
-    pub probe: bool,
+    /// Set if it finds out whether its plugin works again.
+    pub probe: Option<Probe>,
     /// Whether others of its session wait for it. Not so for what came in while
     /// order was off.
     pub(super) owns_session: bool,
@@ -42,7 +43,7 @@ impl Job {
             no_room: 0,
             contest: None,
             generation: 0,
-            probe: false,
+            probe: None,
             owns_session: false,
         }
     }

@@ -222,7 +222,13 @@ impl<P: Clone> Slot<P> {
             Settled::PutOff(..) | Settled::Conflict(..) if self.version.is_none() => {
                 self.lane(manual).leave(&job);
             }
-            Settled::PutOff(due, _) => self.lane(manual).put_off(job, due),
+            Settled::PutOff(due, evidence) => {
+                // The next attempt that counts starts without old conflicts.
+                if evidence != Evidence::Nothing {
+                    job.contest = None;
+                }
+                self.lane(manual).put_off(job, due);
+            }
             Settled::Conflict(met, random) => {
                 let contest = job.contest.get_or_insert_with(|| {
                     Box::new(Contest::new(self.contention.lock().next_age()))

@@ -78,7 +78,7 @@ enum Lookup {
 
 /// A plugin that has to be compiled.
 struct Source {
-    manifest: Manifest,
+    manifest: Box<Manifest>,
     hash: ContentHash,
     file: Vec<u8>,
 }
@@ -136,7 +136,7 @@ impl Workbench {
             if let Err(problem) = bench.cache.put(&bench.key(&source.hash), &code) {
                 warn!(plugin = %of, "the compiled code can't be kept: {problem}");
             }
-            bench.link(source.manifest, &source.hash, &code)
+            bench.link(*source.manifest, &source.hash, &code)
         });
         Ok(Some((linked.await??, false)))
     }
@@ -167,7 +167,7 @@ impl Workbench {
         match self.cache.get(&self.key(&hash)) {
             Some(code) => Ok(Lookup::Known(self.link(manifest, &hash, &code)?)),
             None => Ok(Lookup::New(Source {
-                manifest,
+                manifest: Box::new(manifest),
                 hash,
                 file,
             })),

@@ -34,6 +34,21 @@ fn a_whole_manifest() {
         memory = "32MiB"
         cpu = "200ms"
         concurrency = 2
+        kv_value = "1KiB"
+        kv_total = "1MiB"
+        requests = 3
+        request_body = "2KiB"
+        [http]
+        allow = ["POST https://hooks.example.com/"]
+        [retry]
+        attempts = 5
+        base = "2s"
+        max = "1h"
+        traps = 2
+        [breaker]
+        failures = 0
+        pause = "1s"
+        max_pause = "1m"
         "#,
     )
     .expect("it is good");
