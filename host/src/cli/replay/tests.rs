@@ -21,7 +21,7 @@ fn wanted() -> Wanted {
 
 /// A delivery in a list.
 fn one(id: i64, state: &str, manual: bool) -> Value {
-    json!({"id": id, "state": state, "manual": manual})
+    json!({"id": id, "state": state, "manual": manual, "plugin": "p", "endpoint": "default"})
 }
 
 /// 25 events, ten a step, each a delivery with an id above 100.
@@ -55,21 +55,26 @@ fn past_events_are_delivered_and_waited_for() {
             return Ok(json!({"events": [{"seq": 25}]}));
         }
         let list = match asked(query, "state") {
-            "" => vec![one(100, "done", false)],
-            "pending" if looks.replace(looks.get() + 1) == 0 => {
+            // Before the replay: where it begins.
+            "" if looks.get() == 0 => vec![one(100, "done", false)],
+            "" => {
+                let mut all: Vec<_> = (101..114).map(|id| one(id, "done", true)).collect();
+                all.extend([one(114, "dead", true), one(115, "dead", true)]);
+                let mut other = one(116, "dead", true);
+                other["plugin"] = json!("q");
+                all.extend([other, one(117, "dead", false)]);
+                all.insert(0, one(100, "dead", true));
+                all.reverse();
+                all
+            }
+            _ if looks.replace(looks.get() + 1) == 0 => {
                 vec![
                     one(115, "pending", true),
                     one(114, "pending", false),
                     one(113, "pending", true),
                 ]
             }
-            "pending" => vec![one(116, "pending", false), one(90, "pending", true)],
-            "dead" => vec![
-                one(112, "dead", true),
-                one(111, "dead", true),
-                one(99, "dead", true),
-            ],
-            _ => vec![],
+            _ => vec![one(116, "pending", false), one(90, "pending", true)],
         };
         Ok(json!({ "deliveries": list }))
     })
@@ -133,6 +138,12 @@ fn ctrl_c_while_waiting_leaves_the_rest_running() {
                 pressed.set();
                 vec![one(115, "pending", true)]
             }
+            _ if pressed.is_set() => {
+                let done = (101..115).rev().map(|id| one(id, "done", true));
+                std::iter::once(one(115, "pending", true))
+                    .chain(done)
+                    .collect()
+            }
             _ => vec![],
         };
         Ok(json!({ "deliveries": list }))
@@ -180,8 +191,11 @@ fn more_pending_ones_than_a_page_are_all_counted() {
                 let ids = (1..before).rev().take(1000);
                 ids.map(|id| one(id, "pending", true)).collect()
             }
-            "" => vec![one(100, "done", false)],
-            _ => vec![],
+            _ if !pressed.is_set() => vec![one(100, "done", false)],
+            _ => {
+                let ids = (1..before).rev().take(1000);
+                ids.map(|id| one(id, "pending", true)).collect()
+            }
         };
         Ok(json!({ "deliveries": list }))
     })

@@ -1,8 +1,8 @@
 //! Waits until the deliveries that were made are handled.
 //!
 //! The host keeps no list of a replay. What it made has ids above the newest
-//! delivery before it and is marked as made by hand; the pending ones among
-//! these are looked for, newest first, until there are none.
+//! delivery before it and is marked as asked for by an operator: the pending ones
+//! among these are looked for until there are none.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const COUNTED: usize = 10 * list::PAGE;
 
 /// What became of the deliveries.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Handled {
     pub(super) done: u64,
     pub(super) dead: u64,
@@ -46,70 +46,87 @@ pub(super) fn until_handled(
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Handled, OperatorError> {
+    let mut pending = Query::from([
+        ("plugin", wanted.plugin.to_string()),
+        ("state", "pending".to_owned()),
+    ]);
+    list::push(&mut pending, "endpoint", wanted.endpoint.as_ref());
     let mut pause = FIRST_PAUSE;
-    let waiting = loop {
-        let waiting = count(api, wanted, mark, "pending", COUNTED)?;
-        if waiting == 0 {
-            break 0;
+    loop {
+        let mut waiting = 0;
+        let seen = above(api, mark, COUNTED, &pending, |_| waiting += 1)?;
+        if waiting == 0 && seen < COUNTED {
+            break;
         }
-        let most = if waiting < COUNTED as u64 {
-            ""
-        } else {
-            " or more"
-        };
+        let most = if seen < COUNTED { "" } else { " or more" };
         progress.show(&format!(
             "waiting for {waiting}{most} of {made} deliveries; Ctrl-C ends the waiting, they go on"
         ));
         if interrupt.wait(pause) {
-            break waiting;
+            break;
         }
         pause = LONGEST_PAUSE.min(pause * 2);
-    };
+    }
+    progress.show("counting what became of them");
+    let handled = tally(api, wanted, mark)?;
     progress.end();
-    let dead = count(api, wanted, mark, "dead", usize::MAX)?;
-    let ignored = count(api, wanted, mark, "ignored", usize::MAX)?;
-    Ok(Handled {
-        done: made.saturating_sub(dead + ignored + waiting),
-        dead,
-        ignored,
-        waiting,
-    })
+    Ok(handled)
 }
 
-/// How many of them are in this state; stops counting at `most`.
-fn count(
+/// Looks at all deliveries above `mark`, whoever they are for: the host finds
+/// these at once, while it would look for those of a new plugin, or of a rare
+/// state, all through the store.
+fn tally(api: &impl Api, wanted: &Wanted, mark: i64) -> Result<Handled, OperatorError> {
+    let mut handled = Handled::default();
+    above(api, mark, usize::MAX, &Query::new(), |one| {
+        let is_ours = one["plugin"] == wanted.plugin.as_str();
+        let endpoint = wanted.endpoint.as_ref();
+        if !is_ours || endpoint.is_some_and(|endpoint| one["endpoint"] != endpoint.as_str()) {
+            return;
+        }
+        match one["state"].as_str() {
+            Some("done") => handled.done += 1,
+            Some("dead") => handled.dead += 1,
+            Some("ignored") => handled.ignored += 1,
+            _ => handled.waiting += 1,
+        }
+    })?;
+    Ok(handled)
+}
+
+/// Shows `each` of the deliveries above `mark` that an operator asked for; returns
+/// how many there were with the others, and stops at `most` of these.
+fn above(
     api: &impl Api,
-    wanted: &Wanted,
     mark: i64,
-    state: &str,
     most: usize,
-) -> Result<u64, OperatorError> {
-    let mut count = 0;
-    let mut before: Option<i64> = None;
+    filter: &Query,
+    mut each: impl FnMut(&Value),
+) -> Result<usize, OperatorError> {
     let mut seen = 0;
+    let mut before: Option<i64> = None;
     loop {
-        let mut query = Query::from([
-            ("plugin", wanted.plugin.to_string()),
-            ("state", state.to_owned()),
-            ("limit", list::PAGE.to_string()),
-        ]);
-        list::push(&mut query, "endpoint", wanted.endpoint.as_ref());
+        let mut query = filter.clone();
+        query.push(("limit", list::PAGE.to_string()));
         list::push(&mut query, "before", before.as_ref());
         let mut answer = api.get("/api/deliveries", &query)?;
         let page: Vec<Value> = serde_json::from_value(answer["deliveries"].take())?;
-        let ids = page.iter().map(|one| one["id"].as_i64().unwrap_or(0));
-        let ours = ids.zip(&page).take_while(|(id, _)| *id > mark);
-        let (mut last, mut here) = (None, 0);
-        for (id, one) in ours {
-            count += u64::from(one["manual"] == true);
+        let mut here = 0;
+        for one in &page {
+            let id = one["id"].as_i64().unwrap_or(0);
+            if id <= mark {
+                break;
+            }
             here += 1;
-            last = Some(id);
+            before = Some(id);
+            if one["manual"] == true {
+                each(one);
+            }
         }
         seen += here;
-        before = last;
         // A short page, or one that reaches back to before the replay, is the last.
         if here < list::PAGE || seen >= most {
-            return Ok(count);
+            return Ok(seen);
         }
     }
 }
