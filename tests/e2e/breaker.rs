@@ -15,7 +15,7 @@ fn a_plugin_that_always_fails_is_paused_alone_and_goes_on_when_it_is_repaired() 
     let host = host();
     host.manifest(
         "sick",
-        "[retry]\nattempts = 1000\ntraps = 1000\nbase = \"1ms\"\nmax = \"1ms\"\n\
+        "[retry]\nattempts = 100\ntraps = 100\nbase = \"1ms\"\nmax = \"1ms\"\n\
          [breaker]\nfailures = 5\npause = \"300s\"\nmax_pause = \"300s\"\n",
     );
     host.install("sick", &wat::traps(World::ChatPush));
