@@ -129,7 +129,11 @@ impl Overlay {
             return Err(conflict(bucket, key));
         }
         slot.read = Some(version);
-        slot.stored = Some(entry.as_ref().map_or(0, |entry| size(key, &entry.value)));
+        slot.stored = Some(
+            entry
+                .as_ref()
+                .map_or(0, |entry| size(bucket, key, &entry.value)),
+        );
         let value = entry.map(|entry| entry.value);
         if let Some(value) = &value
             && slot.value.is_none()
@@ -165,7 +169,7 @@ impl Overlay {
         entry: Option<&KvEntry>,
     ) -> Result<(), Stop> {
         let slot = self.slot_mut(bucket, key)?;
-        slot.stored = Some(entry.map_or(0, |entry| size(key, &entry.value)));
+        slot.stored = Some(entry.map_or(0, |entry| size(bucket, key, &entry.value)));
         Ok(())
     }
 
@@ -186,9 +190,10 @@ impl Overlay {
         let (before, nearly_full) = (self.writes, self.is_nearly_full());
         let used = self.snapshot.used;
         let slot = self.slot_mut(bucket, key)?;
-        let after = before
-            .without(slot.sizes(key))
-            .with(sizes(key, &value, slot.stored));
+        let after =
+            before
+                .without(slot.sizes(bucket, key))
+                .with(sizes(bucket, key, &value, slot.stored));
         let total = used.saturating_add(after.added).saturating_sub(after.freed);
         if after.written > limits.kv_writes {
             let (limit, asked) = (limits.kv_writes, after.written);
@@ -320,9 +325,9 @@ impl Overlay {
 
 impl Slot {
     /// What its own write makes.
-    fn sizes(&self, key: &str) -> Sizes {
+    fn sizes(&self, bucket: &str, key: &str) -> Sizes {
         match &self.own {
-            Some(own) => sizes(key, own, self.stored),
+            Some(own) => sizes(bucket, key, own, self.stored),
             None => Sizes::default(),
         }
     }
@@ -346,16 +351,17 @@ impl Sizes {
     }
 }
 
-fn sizes(key: &str, value: &Option<Bytes>, stored: Option<u64>) -> Sizes {
+fn sizes(bucket: &str, key: &str, value: &Option<Bytes>, stored: Option<u64>) -> Sizes {
     Sizes {
         written: key.len() + value.as_ref().map_or(0, Bytes::len),
-        added: value.as_ref().map_or(0, |value| size(key, value)),
+        added: value.as_ref().map_or(0, |value| size(bucket, key, value)),
         freed: stored.unwrap_or(0),
     }
 }
 
-fn size(key: &str, value: &Bytes) -> u64 {
-    (key.len() + value.len()) as u64
+/// As the journal counts it.
+fn size(bucket: &str, key: &str, value: &Bytes) -> u64 {
+    (bucket.len() + key.len() + value.len()) as u64
 }
 
 /// The first key that is in only one of two listings.

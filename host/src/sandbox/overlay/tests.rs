@@ -224,7 +224,7 @@ fn a_full_plugin_may_replace_and_delete_but_not_add() {
         refusal,
         Refusal::Total {
             limit: 100,
-            asked: 103
+            asked: 104
         }
     );
     overlay
