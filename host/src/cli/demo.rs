@@ -27,13 +27,13 @@ use tempfile::TempDir;
 
 use self::listen::Listener;
 use crate::config::{Config, ConfigError, Overrides};
-use crate::journal::{DeliveryFilter, DeliveryRecord, DeliveryState, JournalError};
+use crate::journal::{Counter, DeliveryFilter, DeliveryRecord, DeliveryState, JournalError};
 use crate::service::{Service, ServiceError};
 use crate::toolchain;
 use crate::types::DeliveryId;
 
 /// The plugins that are shown, by folder below `plugins/`.
-const PLUGINS: [&str; 2] = ["greeter", "order-finder"];
+const PLUGINS: [&str; 3] = ["analytics", "greeter", "order-finder"];
 
 /// How long the demo waits for plugins to load and for events to be handled.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -164,6 +164,15 @@ async fn show(scratch: &Path, listener: &Listener, once: bool) -> Result<ExitCod
                 .all(|delivery| delivery.state == DeliveryState::Done);
     }
 
+    say!("\n4. What the plugins counted, kept in the commits of their outcomes");
+    for counter in counted(&service).await? {
+        say!(
+            "   {:<40} {}",
+            counter.name.escape_debug().to_string(),
+            counter.value
+        );
+    }
+
     let counts = service.journal.counts().await?;
     say!(
         "\n{} events stored, {} deliveries handled, {} not.",
@@ -188,7 +197,7 @@ fn outcome(delivery: &DeliveryRecord, listener: &Listener) {
     let said = listener.take(delivery.id);
     match (&delivery.state, &delivery.reason) {
         (DeliveryState::Done, _) if said.is_empty() => {
-            say!("      {plugin:<14} handled it and had nothing to say")
+            say!("      {plugin:<14} handled it")
         }
         (DeliveryState::Done, _) => {}
         (state, reason) => {
@@ -254,6 +263,15 @@ async fn settled(service: &Service, seen: DeliveryId) -> Result<Vec<DeliveryReco
         Ok(ended.then_some(newest))
     })
     .await
+}
+
+/// The counters of all plugins.
+async fn counted(service: &Service) -> Result<Vec<Counter>, DemoError> {
+    let mut counters = Vec::new();
+    for (key, _) in service.registry.snapshot() {
+        counters.extend(service.journal.counters(key).await?);
+    }
+    Ok(counters)
 }
 
 async fn patiently<T>(

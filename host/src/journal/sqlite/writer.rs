@@ -303,6 +303,7 @@ fn crash_points(op: &Op) -> (&'static str, &'static str) {
     match op {
         Op::Append(_) => ("append-before", "append-after"),
         Op::Finish(_) => ("finish-before", "finish-after"),
+        Op::OutboxFinish(_) => ("outbox-before", "outbox-after"),
         Op::Clean(_) => ("clean-before", "clean-after"),
         _ => ("other-before", "other-after"),
     }
