@@ -10,6 +10,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     last: Option<Instant>,
+    /// What was said last: the same isn't said twice.
+    said: String,
     /// A line is open that the next one replaces.
     open: bool,
 }
@@ -23,7 +25,8 @@ impl Progress {
             let _ = write!(out, "\r\x1b[K{line}");
             let _ = out.flush();
             self.open = true;
-        } else if self.last.is_none_or(|last| last.elapsed() >= PAUSE) {
+        } else if self.said != line && self.last.is_none_or(|last| last.elapsed() >= PAUSE) {
+            line.clone_into(&mut self.said);
             let _ = writeln!(out, "{line}");
             self.last = Some(Instant::now());
         }
