@@ -18,6 +18,9 @@ use crate::types::{Effects, UnixMicros};
 /// The longest pause between two tries to store an outcome.
 const MAX_STORE_DELAY: Duration = Duration::from_secs(5);
 
+/// What effects weigh that are large.
+const LARGE: usize = 256 << 10;
+
 /// How an attempt ended, ready to be stored.
 pub(super) struct Outcome {
     pub(super) finish: Finish,
@@ -75,6 +78,11 @@ impl Outcome {
             end: None,
             due: now.mono,
         }
+    }
+
+    /// Whether its effects take much memory until they are stored.
+    pub(super) fn is_large(&self) -> bool {
+        self.finish.effects.weight() > LARGE
     }
 
     /// What follows from such an end.

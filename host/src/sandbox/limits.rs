@@ -28,6 +28,9 @@ pub struct EffectLimits {
     pub kv_writes: usize,
     /// Keys that it reads, lists or writes.
     pub kv_keys: usize,
+    /// Keys of these that it writes. Each changes a page of its own in the commit,
+    /// and all that is stored meanwhile waits for that.
+    pub kv_written: usize,
     /// Bytes of all keys and values that the plugin may have. An attempt looks at
     /// what there was when it started, so attempts that run at the same time may
     /// pass it by `kv_writes` each.
@@ -44,6 +47,7 @@ impl Default for EffectLimits {
             kv_value: 64 << 10,
             kv_writes: 4 << 20,
             kv_keys: 10_000,
+            kv_written: 1_000,
             kv_total: 64 << 20,
             requests: 16,
             request_body: 1 << 20,

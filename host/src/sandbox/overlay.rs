@@ -52,6 +52,8 @@ pub(super) struct Overlay {
     keys: usize,
     /// Bytes of values in `buckets` that were read.
     kept: usize,
+    /// Keys that are written.
+    written: usize,
     writes: Sizes,
 }
 
@@ -97,6 +99,7 @@ impl Overlay {
             ranges: BTreeMap::new(),
             keys: 0,
             kept: 0,
+            written: 0,
             writes: Sizes::default(),
         }
     }
@@ -188,8 +191,13 @@ impl Overlay {
             return Err(Refusal::Value { limit, asked }.into());
         }
         let (before, nearly_full) = (self.writes, self.is_nearly_full());
-        let used = self.snapshot.used;
+        let (used, written) = (self.snapshot.used, self.written);
         let slot = self.slot_mut(bucket, key)?;
+        let written = written + usize::from(slot.own.is_none());
+        if written > limits.kv_written {
+            let (limit, asked) = (limits.kv_written, written);
+            return Err(Stop::Written { limit, asked }.into());
+        }
         let after =
             before
                 .without(slot.sizes(bucket, key))
@@ -206,6 +214,7 @@ impl Overlay {
         }
         slot.own = Some(value);
         self.writes = after;
+        self.written = written;
         Ok(())
     }
 

@@ -22,6 +22,14 @@ pub(in crate::sandbox) enum Stop {
         /// How many there would have been.
         asked: usize,
     },
+    /// It writes keys without end.
+    #[error("key-value limit of {limit} written keys exceeded: the attempt writes {asked} keys")]
+    Written {
+        /// The limit.
+        limit: usize,
+        /// How many there would have been.
+        asked: usize,
+    },
     /// It makes up counters without end.
     #[error("limit of {limit} counters exceeded: the attempt adds to {asked} counters")]
     Counters {

@@ -97,9 +97,10 @@ fn of_stop(stop: &Stop) -> Verdict {
         Stop::Entries(KvProblem::Unavailable(_)) => {
             Verdict::Failed(Failure::Other(stop.to_string()))
         }
-        Stop::Keys { .. } | Stop::Counters { .. } | Stop::CounterName { .. } => {
-            Verdict::Failed(Failure::Limit(stop.to_string()))
-        }
+        Stop::Keys { .. }
+        | Stop::Written { .. }
+        | Stop::Counters { .. }
+        | Stop::CounterName { .. } => Verdict::Failed(Failure::Limit(stop.to_string())),
     }
 }
 

@@ -1,14 +1,13 @@
 //! What an attempt read, wrote and logged goes with its outcome.
 
 use super::bench::{Acting, Bench, ends, report, settings};
-use super::chat_push;
 use super::journal::Takes;
-use super::key;
-use crate::journal::Next;
+use super::{chat_push, key, key_of};
+use crate::journal::{Finish, Next};
 use crate::sandbox::log::{Level, Line};
 use crate::sandbox::{Attempt, Verdict};
-use crate::types::Effects;
 use crate::types::effects::{CounterAdd, KvEffects, KvKey, KvWrite};
+use crate::types::{DeliveryId, Effects};
 
 fn at() -> KvKey {
     KvKey {
@@ -87,4 +86,31 @@ async fn what_does_not_fit_the_quota_is_a_failed_attempt_without_effects() {
     assert!(failed.effects.is_empty());
     assert_eq!(failed.log.len(), 1);
     assert_eq!((outcomes[1].attempts, &outcomes[1].next), (2, &Next::Done));
+}
+
+#[tokio::test]
+async fn large_effects_keep_their_slot_until_they_are_stored() {
+    let bench = Bench::acting(2, &[Takes::Never], |attempt| {
+        if attempt.delivery == DeliveryId(1) {
+            let mut report = report(Verdict::Done);
+            report.effects.kv.writes = vec![KvWrite {
+                at: at(),
+                value: Some(vec![0; 1 << 20].into()),
+            }];
+            return Box::pin(async { report });
+        }
+        Box::pin(async { report(Verdict::Done) })
+    });
+    let other = key_of("other");
+    bench.add(key(), settings()).await;
+    bench.add(other.clone(), settings()).await;
+    bench.commit(1, chat_push());
+    bench.commit(2, chat_push());
+    bench.journal.took_the_first().await;
+    for delivery in 3..=8 {
+        bench.commit_for(&other, delivery, None, chat_push());
+    }
+    let outcomes = bench.journal.outcomes(|outcomes| outcomes.len() >= 6).await;
+    let of_the_other = |finish: &Finish| finish.delivery.0 >= 3;
+    assert!(outcomes.iter().all(of_the_other), "{outcomes:?}");
 }

@@ -92,6 +92,17 @@ impl Memory {
         outcomes.expect("the outcomes come")
     }
 
+    /// Waits until it has taken all that it was to take in some way of its own.
+    pub(super) async fn took_the_first(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.tables().first.is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// An entry of the tests' plugin, as a number.
     pub(super) fn number(&self, at: &KvKey) -> u64 {
         let tables = self.tables();
@@ -219,6 +230,7 @@ impl KeyValue for Memory {
 impl Queue for Memory {
     async fn finish(&self, finish: Finish) -> Result<(), JournalError> {
         let takes = self.tables().first.pop_front();
+        self.changed.notify_waiters();
         match takes {
             Some(Takes::Superseded) => return Err(JournalError::Superseded),
             Some(Takes::Panics) => panic!("the journal failed"),

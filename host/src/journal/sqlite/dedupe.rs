@@ -2,7 +2,7 @@
 //!
 //! Each endpoint has a window of its own; generations go by the longest of them.
 //! A generation takes keys for one window; then the next one opens, so at most
-//! two can hold a key that still counts. Old ones are dropped in small steps by
+//! two can hold a key that still counts, one more for each jump of the clock. Old ones are dropped in small steps by
 //! [`Dedupe::drop_some`].
 //!
 //! ```text
@@ -109,15 +109,19 @@ impl Dedupe {
         Ok(dedupe)
     }
 
-    /// The event that had this key after `oldest`, where the endpoint's window
-    /// begins.
+    /// The event that had this key less than `window` before `at`. Or after it: the
+    /// clock may have been set back since, but what it had been set forward by
+    /// mistake must not swallow events for as long.
     pub(super) fn find(
         &self,
         conn: &Connection,
         endpoint: i64,
         key: DedupeKey,
-        oldest: UnixMicros,
+        at: UnixMicros,
+        window: Duration,
     ) -> Result<Option<EventId>, rusqlite::Error> {
+        let (oldest, newest) = (at.before(window), at.after(window));
+        let counts = |seen_at| oldest < seen_at && seen_at < newest;
         for generation in self.generations.iter().rev() {
             if generation.newest_at <= oldest {
                 continue;
@@ -127,7 +131,7 @@ impl Dedupe {
                 Some(seen) => Some(*seen),
                 None => sorted(conn, &place)?,
             };
-            if let Some((id, _)) = found.filter(|&(_, seen_at)| seen_at > oldest) {
+            if let Some((id, _)) = found.filter(|&(_, seen_at)| counts(seen_at)) {
                 return Ok(Some(EventId(Uuid::from_bytes(id))));
             }
         }
@@ -219,12 +223,12 @@ impl Dedupe {
         limit: i64,
     ) -> Result<bool, rusqlite::Error> {
         let oldest = now.before(self.window);
-        let Some(first) = self.generations.first().copied() else {
+        // Not always the first: that may be from a time when the clock was wrong.
+        let found = self.generations.iter().position(|g| g.newest_at <= oldest);
+        let Some(place) = found else {
             return Ok(false);
         };
-        if first.newest_at > oldest {
-            return Ok(false);
-        }
+        let first = self.generations[place];
         let holds = |(generation, _, _): &Place| *generation == first.id;
         if self.settling.keys().next().is_some_and(holds) || self.fresh.keys().any(holds) {
             return self.forget_fresh(conn, first.id);
@@ -249,7 +253,7 @@ impl Dedupe {
             .execute([first.id])?;
         conn.prepare_cached("DELETE FROM dedupe_generation WHERE id = ?1")?
             .execute([first.id])?;
-        self.generations.remove(0);
+        self.generations.remove(place);
         Ok(true)
     }
 
@@ -271,9 +275,13 @@ impl Dedupe {
 
     /// The generation that takes keys at this moment.
     fn current(&mut self, conn: &Connection, at: UnixMicros) -> Result<i64, rusqlite::Error> {
-        let open_until = |g: &Generation| g.opened_at.after(self.window);
+        let window = self.window;
+        // Not those of a clock that had been set forward: it would take keys until
+        // that time comes, and keep them all.
+        let takes =
+            |g: &Generation| g.opened_at.before(window) < at && at < g.opened_at.after(window);
         if let Some(last) = self.generations.last_mut()
-            && at < open_until(last)
+            && takes(last)
         {
             if at > last.newest_at {
                 last.newest_at = at;

@@ -8,7 +8,8 @@
 //!
 //! The writer takes everything that waits in its channel and commits it
 //! together, so the cost of a sync is shared by all who are waiting, and a
-//! single event on an idle host is committed at once. The channel is bounded:
+//! single event on an idle host is committed at once. What is heavy by itself
+//! waits for the rest ([`lots`]). The channel is bounded:
 //! who comes when it is full waits.
 
 mod apply;
@@ -20,6 +21,7 @@ pub mod doctor;
 mod error;
 mod lock;
 mod log_file;
+mod lots;
 mod query;
 mod reader;
 mod route;

@@ -10,16 +10,13 @@ use super::apply::{News, Op, State, Value};
 use super::checkpoint::{self, Care, Checkpointer};
 use super::error::{self, Failure, classify};
 use super::lock::FolderLock;
+use super::lots::{Lot, Lots};
 use super::reader::Slot;
 use super::schema::{open_helper, open_writer};
 use super::{OpenError, Tuning, log_file, log_path};
 use crate::crash;
 use crate::journal::{Feed, FeedItem, JournalError, JournalOptions};
 
-/// Requests in one commit at most.
-const BATCH: usize = 512;
-/// Bytes in one commit, about: a few huge bodies don't make a huge commit.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Commits between two looks at the log's size.
 const LOOK_EVERY: u32 = 8;
 
@@ -57,37 +54,32 @@ type Answers = Vec<Result<Value, JournalError>>;
 impl Writer {
     /// Runs until it is closed, all senders are gone, or the disk can't be used
     /// any more.
-    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        let mut closers = Vec::new();
+    pub(super) fn run(mut self, requests: mpsc::Receiver<Request>) {
+        let mut lots = Lots::new(requests);
         let mut commits = 0;
-        while let Some(first) = requests.blocking_recv() {
-            let batch = take(first, &mut requests, &mut closers);
-            if !closers.is_empty() {
-                // No more from now on; what is in the channel is still done.
-                requests.close();
-            }
-            if !batch.is_empty()
-                && let Err(error) = self.batch(batch)
+        while let Some(lot) = lots.next() {
+            if !lot.is_empty()
+                && let Err(error) = self.batch(lot)
             {
-                self.give_up(&error, requests);
+                self.give_up(&error, lots);
                 return;
             }
             commits += 1;
             if commits % LOOK_EVERY == 0
                 && let Err(error) = self.look_after_log()
             {
-                self.give_up(&error, requests);
+                self.give_up(&error, lots);
                 return;
             }
         }
         self.end();
-        for closer in closers {
+        for closer in lots.into_closers() {
             let _ = closer.send(());
         }
     }
 
     /// Commits a batch and answers it. Fails only if the engine can't go on.
-    fn batch(&mut self, batch: Vec<(Op, Reply)>) -> Result<(), OpenError> {
+    fn batch(&mut self, batch: Lot) -> Result<(), OpenError> {
         let (ops, replies): (Vec<Op>, Vec<Reply>) = batch.into_iter().unzip();
         let answers = match self.commit(&ops) {
             Ok(answers) => answers,
@@ -209,13 +201,10 @@ impl Writer {
 
     /// The last resort: nothing more is accepted, and the host is told to end.
     #[cold]
-    fn give_up(self, error: &OpenError, mut requests: mpsc::Receiver<Request>) {
+    fn give_up(self, error: &OpenError, lots: Lots) {
         tracing::error!(%error, "the journal can't be reopened");
-        requests.close();
-        while let Some(request) = requests.blocking_recv() {
-            if let Request::Do(_, reply) = request {
-                let _ = reply.send(Err(JournalError::Closed));
-            }
+        for reply in lots.give_up() {
+            let _ = reply.send(Err(JournalError::Closed));
         }
         self.fatal.send_replace(Some(error.to_string()));
     }
@@ -270,32 +259,6 @@ impl Writer {
         drop(self.conn);
         drop(self.lock);
     }
-}
-
-/// What waits, up to the bounds of a batch.
-fn take(
-    first: Request,
-    requests: &mut mpsc::Receiver<Request>,
-    closers: &mut Vec<oneshot::Sender<()>>,
-) -> Vec<(Op, Reply)> {
-    let mut batch = Vec::with_capacity(64);
-    let mut bytes = 0;
-    let mut next = Some(first);
-    while let Some(request) = next {
-        match request {
-            Request::Do(op, reply) => {
-                bytes += op.weight();
-                batch.push((op, reply));
-            }
-            Request::Close(closer) => closers.push(closer),
-        }
-        next = if batch.len() < BATCH && bytes < BATCH_BYTES {
-            requests.try_recv().ok()
-        } else {
-            None
-        };
-    }
-    batch
 }
 
 /// Where a test may have the process die: before and after the commit.

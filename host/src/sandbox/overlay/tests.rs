@@ -252,6 +252,24 @@ fn a_flood_of_keys_ends_the_attempt() {
     assert!(overlay.found("b", "1", None).is_ok(), "it is known");
 }
 
+#[test]
+fn a_flood_of_written_keys_ends_the_attempt() {
+    let limits = EffectLimits {
+        kv_written: 2,
+        ..EffectLimits::default()
+    };
+    let mut overlay = with(limits, 0);
+    overlay.found("b", "0", None).expect("a read is no write");
+    overlay.write("b", "1", value("x")).expect("the first");
+    overlay.write("b", "1", None).expect("it is the same key");
+    overlay.write("b", "2", None).expect("the second");
+    let trouble = overlay.write("b", "3", value("x")).expect_err("the third");
+    let Trouble::Stop(stop) = trouble else {
+        panic!("{trouble:?}");
+    };
+    assert_eq!(stop, Stop::Written { limit: 2, asked: 3 });
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Get(u8),

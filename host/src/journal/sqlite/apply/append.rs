@@ -21,8 +21,10 @@ impl State {
         let window = self.options.window_of(&event.endpoint);
         let dedupe = new.dedupe.filter(|_| !window.is_zero());
         if let Some(key) = dedupe {
-            let oldest = event.received_at.before(window);
-            if let Some(of) = self.dedupe.find(conn, endpoint, key, oldest)? {
+            let found = self
+                .dedupe
+                .find(conn, endpoint, key, event.received_at, window)?;
+            if let Some(of) = found {
                 return match stored(conn, event.id)? {
                     Some(earlier) if of == event.id => Ok(earlier),
                     _ => Ok(Appended::Duplicate { of }),

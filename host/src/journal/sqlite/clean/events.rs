@@ -29,19 +29,26 @@ struct Candidate {
 pub(super) fn remove_old(
     conn: &Connection,
     state: &mut State,
-    before: UnixMicros,
     after: i64,
+    before: UnixMicros,
+    now: UnixMicros,
 ) -> Result<Cleaned, rusqlite::Error> {
     let seen = candidates(conn, after)?;
     let mut removed = 0;
-    let mut old = 0;
-    for event in seen.iter().filter(|event| event.received_at < before) {
-        old += 1;
-        removed += u64::from(remove(conn, state, *event)?);
+    let (mut old, mut young) = (0, 0);
+    for event in &seen {
+        if event.received_at < before {
+            old += 1;
+            removed += u64::from(remove(conn, state, *event)?);
+        } else if event.received_at <= now {
+            young += 1;
+        }
     }
     // Events come in nearly in the order of their time: a whole step without an
-    // old one is the end.
-    let last = seen.last().filter(|_| seen.len() == LOOK && old > 0);
+    // old one is the end. Not so if they are all from a time when the clock was
+    // wrong: older ones may follow.
+    let on = old > 0 || young == 0;
+    let last = seen.last().filter(|_| seen.len() == LOOK && on);
     Ok(Cleaned {
         next: last.map(|event| Step::Old {
             before,

@@ -66,7 +66,7 @@ pub(super) fn run(
     };
     match step {
         Step::Parked => parked::end(conn, state, now).map(again),
-        Step::Old { before, after } => events::remove_old(conn, state, before, after),
+        Step::Old { before, after } => events::remove_old(conn, state, after, before, now),
         Step::Large { bytes, after } => events::remove_while_large(conn, state, bytes, after),
         Step::Keys => state.dedupe.drop_some(conn, now, KEYS).map(again),
         Step::Pages => give_back(conn).map(again),

@@ -62,6 +62,22 @@ async fn finished_events_go_and_waiting_ones_stay() {
 }
 
 #[tokio::test]
+async fn events_of_a_clock_that_was_set_forward_do_not_hide_older_ones_behind_them() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let now = UnixMicros::now();
+    let day = Duration::from_secs(24 * 3600);
+    // More than one step's worth.
+    for n in 0..300 {
+        store(&journal, at(&n.to_string(), now.after(day))).await;
+    }
+    store(&journal, at("old", now.before(day))).await;
+    let removed = journal.clean(received_since(now)).await;
+    assert_eq!(removed.expect("cleaned"), 1);
+    journal.close().await;
+}
+
+#[tokio::test]
 async fn parked_deliveries_die_after_their_time_and_not_before() {
     for (parked_for, dead) in [(Duration::from_secs(3600), 0), (Duration::ZERO, 700)] {
         let bench = Bench::with(JournalOptions {

@@ -91,6 +91,40 @@ async fn after_the_window_it_is_new_again() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_set_forward_by_mistake_swallows_nothing_for_longer_than_the_window() {
+    let bench = Bench::with(JournalOptions {
+        dedupe_window: Duration::from_secs(60),
+        ..JournalOptions::default()
+    });
+    let journal = bench.open();
+    store(&journal, at("same", later(1_000_000))).await;
+    // Set right again, in small steps it is still a duplicate.
+    duplicate_of(&journal, at("same", later(999_941))).await;
+    let second = at("same", NOW);
+    store(&journal, second.clone()).await;
+    assert_eq!(
+        duplicate_of(&journal, at("same", later(59))).await,
+        second.event.id
+    );
+    store(&journal, at("same", later(60))).await;
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn keys_go_although_the_clock_had_been_set_forward_before_they_came() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let year = Duration::from_secs(365 * 24 * 3600);
+    let now = UnixMicros::now();
+    store(&journal, at("early", now.after(year))).await;
+    store(&journal, at("old", now.before(year))).await;
+    journal.clean(received_since(now)).await.expect("cleaned");
+    assert_eq!(bench.rows("dedupe_fresh"), 1);
+    assert_eq!(bench.rows("dedupe_generation"), 1);
+    journal.close().await;
+}
+
+#[tokio::test]
 async fn off_means_off() {
     let bench = Bench::with(JournalOptions {
         dedupe_window: Duration::ZERO,
