@@ -450,6 +450,19 @@ async fn shows_a_delivery_with_its_attempts() {
 }
 
 #[tokio::test]
+async fn a_body_is_one_json_value() {
+    let (addr, _) = start(None).await;
+    for more in ["x", "{}", r#",{"plugin":"q"}"#] {
+        let (status, body) = post(addr, "/api/retry", &format!(r#"{{"plugin":"p"}}{more}"#)).await;
+        assert_eq!(
+            (status, body.contains("bad_request")),
+            (400, true),
+            "{more}: {body}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn one_thing_is_retried_only_if_it_is_dead() {
     let (addr, _, asked) = start_and_watch(None).await;
     for kind in ["deliveries", "outbox"] {

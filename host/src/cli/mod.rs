@@ -90,11 +90,18 @@ pub fn main() -> ExitCode {
             let _ = writeln!(
                 std::io::stderr(),
                 "hookbox: {}",
-                with_sources(error.as_ref())
+                harmless(&with_sources(error.as_ref()))
             );
             ExitCode::FAILURE
         }
     }
+}
+
+/// A message of several lines in which nothing acts on the terminal: a host or a
+/// file may have had a part in it.
+fn harmless(message: &str) -> String {
+    let lines: Vec<_> = message.lines().map(operator::text::plain).collect();
+    lines.join("\n")
 }
 
 /// The message, and the causes that it doesn't name itself.
@@ -115,6 +122,12 @@ fn with_sources(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+
+    #[test]
+    fn a_message_does_nothing_but_begin_lines() {
+        let text = super::harmless("no \u{1b}[2Janswer:\n  \u{202e}x\r");
+        assert_eq!(text, "no \\u{1b}[2Janswer:\n  \\u{202e}x\\r");
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::operator::text;
 use crate::config::{self, SecretError, SecretRef};
 use crate::ingest::DUPLICATE_OF;
 use crate::types::{Secret, UnixMicros};
@@ -164,12 +165,18 @@ fn post(url: &str, headers: &[(String, String)], body: &[u8]) -> Result<Answer, 
 
 fn print(answer: &Answer) -> std::io::Result<()> {
     let mut out = std::io::stdout();
-    writeln!(out, "{} {}", answer.status, answer.body)?;
-    if let Some(id) = &answer.duplicate_of {
-        writeln!(
-            out,
-            "a duplicate of event {id}: not handled again; change the body (an account event's `id`) to send a new one"
-        )?;
+    out.write_all(answer.text().as_bytes())
+}
+
+impl Answer {
+    /// For a terminal: anyone may have answered.
+    fn text(&self) -> String {
+        let mut out = format!("{} {}\n", self.status, text::json(&self.body));
+        if let Some(id) = &self.duplicate_of {
+            out.push_str(&format!(
+                "a duplicate of event {id}: not handled again; change the body (an account event's `id`) to send a new one\n"
+            ));
+        }
+        out
     }
-    Ok(())
 }

@@ -37,7 +37,7 @@ pub struct EndpointConfig {
     pub auth: Vec<Scheme>,
 }
 
-/// The endpoints, each checked by itself and against the others.
+/// The endpoints, each checked by itself, against the others and the data folder.
 pub(super) fn resolve(
     raw: &RawConfig,
     listen: SocketAddr,
@@ -63,6 +63,7 @@ pub(super) fn resolve(
         endpoints.push(endpoint(at, entry, env)?);
     }
     apart(&endpoints)?;
+    beside_the_store(&endpoints, &raw.data())?;
     let open = endpoints.iter().find(|endpoint| endpoint.auth.is_empty());
     if let Some(open) = open
         && !listen.ip().is_loopback()
@@ -157,6 +158,24 @@ fn apart(endpoints: &[EndpointConfig]) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+/// The host writes into its data folder all the time, and nobody else may: it is
+/// no place for plugins to be dropped in.
+fn beside_the_store(endpoints: &[EndpointConfig], data: &Path) -> Result<(), ConfigError> {
+    let data_place = place(data);
+    let inside = |endpoint: &&EndpointConfig| place(&endpoint.plugins) == data_place;
+    match endpoints.iter().find(inside) {
+        None => Ok(()),
+        Some(endpoint) => Err(value(
+            "data",
+            &format!(
+                "{} is also the plugins folder of the endpoint `{}`: give each a folder of its own",
+                data.display(),
+                endpoint.name
+            ),
+        )),
+    }
 }
 
 /// Where a folder is or will be: links followed as far as it exists.

@@ -193,6 +193,11 @@ pub struct RawConfig {
 }
 
 impl RawConfig {
+    /// The store's folder, given or not.
+    pub(super) fn data(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| "./data".into())
+    }
+
     /// Lays this over `below`: what is given here counts.
     #[must_use]
     pub fn over(self, below: Self) -> Self {

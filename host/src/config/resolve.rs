@@ -46,10 +46,11 @@ pub(super) fn resolve(raw: RawConfig, env: Env<'_>) -> Result<Config, ConfigErro
     }
     let (bounds, serve) = ingest(&raw.ingest)?;
     let journal = journal(&raw);
+    let data = raw.data();
     let outbound = outbound::resolve(raw.outbound, serve.grace)?;
     Ok(Config {
         listen,
-        data: raw.data.unwrap_or_else(|| "./data".into()),
+        data,
         admin,
         endpoints,
         bounds,

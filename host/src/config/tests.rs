@@ -391,6 +391,23 @@ fn endpoints_that_could_be_mixed_up_are_refused() {
 }
 
 #[test]
+fn the_data_folder_is_no_plugins_folder() {
+    for text in [
+        format!("data = \"x/../b\"\n{TWO}"),
+        "data = \"plugins\"".to_owned(),
+        "plugins = \"data/\"".to_owned(),
+    ] {
+        let error = error(&text);
+        assert!(
+            error.contains("`data`: ") && error.contains("is also the plugins folder of"),
+            "{error}"
+        );
+    }
+    assert!(resolve("data = \"d\"\nplugins = \"d/plugins\"").is_ok());
+    assert!(resolve("data = \"p/data\"\nplugins = \"p\"").is_ok());
+}
+
+#[test]
 fn every_secret_is_listed_with_its_key() {
     let raw = Config::read_text(
         &format!(

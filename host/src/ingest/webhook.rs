@@ -126,14 +126,15 @@ async fn store(state: &State, new: NewEvent) -> Result<Response, Problem> {
         Appended::Stored { seq, deliveries } => {
             state.stats.stored();
             tracing::debug!(
-                event = %event.id, seq = seq.0, event_type = %event.event_type, deliveries,
+                event = %event.id, seq = seq.0, event_type = shown(&event.event_type), deliveries,
                 "event stored"
             );
         }
         Appended::Duplicate { of } => {
             state.stats.duplicate();
             tracing::info!(
-                duplicate_of = %of, event_type = %event.event_type, endpoint = %event.endpoint,
+                duplicate_of = %of, event_type = shown(&event.event_type),
+                endpoint = %event.endpoint,
                 "the same event came in again and isn't handled twice"
             );
             if let Ok(id) = HeaderValue::from_str(&of.to_string()) {
@@ -142,6 +143,15 @@ async fn store(state: &State, new: NewEvent) -> Result<Response, Problem> {
         }
     }
     Ok(response)
+}
+
+/// A text of the sender's for the log: it may be as long as a body, and hold line
+/// ends and what acts on a terminal.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 64;
+    let start: String = text.chars().take(LONGEST).collect();
+    let cut = if start.len() < text.len() { "…" } else { "" };
+    format!("{}{cut}", start.escape_debug())
 }
 
 fn refused(state: &State, problem: &Problem) {
@@ -153,5 +163,21 @@ fn refused(state: &State, problem: &Problem) {
             endpoint = %state.endpoint.name, status = status.as_u16(), code, left_out,
             "request refused: {problem}"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_senders_text_stays_on_its_line_of_the_log() {
+        assert_eq!(shown("chat.push"), "chat.push");
+        assert_eq!(
+            shown("x\n2026 ERROR faked \u{1b}[2J\u{202e}"),
+            "x\\n2026 ERROR faked \\u{1b}[2J\\u{202e}"
+        );
+        let long = shown(&"ä".repeat(1 << 20));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (65, true));
     }
 }

@@ -14,6 +14,9 @@ use url::Host;
 
 use super::target::{Target, Unfit, check_method};
 
+/// How often a path may be percent-encoded.
+const DECODINGS: usize = 4;
+
 /// What a plugin may send. Nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -41,10 +44,10 @@ enum HostRule {
 
 /// An entry that isn't taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{entry:?}: {why}")]
+#[error("entry {number} of the list: {why}")]
 pub struct GrantError {
-    /// The entry as written.
-    pub entry: String,
+    /// Which entry, from 1. Not its text: a webhook's URL is a secret.
+    pub number: usize,
     /// What is wrong.
     pub why: Misfit,
 }
@@ -95,13 +98,14 @@ impl Grants {
     /// # Errors
     /// The first one that isn't taken.
     pub fn parse(entries: &[String]) -> Result<Self, GrantError> {
-        let rule = |entry: &String| {
+        let rule = |(at, entry): (usize, &String)| {
             Rule::parse(entry).map_err(|why| GrantError {
-                entry: entry.clone(),
+                number: at + 1,
                 why,
             })
         };
-        let rules = entries.iter().map(rule).collect::<Result<_, _>>()?;
+        let rules = entries.iter().enumerate().map(rule);
+        let rules = rules.collect::<Result<_, _>>()?;
         Ok(Self { rules })
     }
 
@@ -227,10 +231,12 @@ fn covers(prefix: &str, path: &str) -> bool {
 }
 
 /// Whether some server could read the path as one with `..`: encoded, encoded
-/// twice, with `\` as a slash, or with parameters (`..;x`).
+/// twice, with `\` as a slash, or with parameters (`..;x`). What is encoded more
+/// often than [`DECODINGS`] times counts as such: nobody means that well, and each
+/// look costs time.
 fn steps_up(path: &str) -> bool {
     let mut bytes = path.as_bytes().to_vec();
-    loop {
+    for _ in 0..=DECODINGS {
         let segments = bytes.split(|byte| matches!(byte, b'/' | b'\\'));
         let name = |segment: &[u8]| {
             let end = segment.iter().position(|&byte| byte == b';');
@@ -246,6 +252,7 @@ fn steps_up(path: &str) -> bool {
         }
         bytes = decoded;
     }
+    true
 }
 
 /// Decodes once; gets shorter or stays as it is.
@@ -272,12 +279,19 @@ fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The entry that would allow a request: its origin, and the first part of its
-/// path if that is a word, not a token (`/bot123:abc/…`).
+/// path if that is a word or version (`/services/…`, `/v1/…`), not what may be a
+/// token (`/bot123:abc/…`, `/9f86d081/…`).
 fn entry_for(method: &str, target: &Target) -> String {
     let origin = target.origin();
     let mut parts = target.path().split('/').skip(1);
-    let letter = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let word = |part: &str| (1..=16).contains(&part.len()) && part.bytes().all(letter);
+    let letter = |c: u8| c.is_ascii_lowercase() || c == b'-';
+    let word = |part: &str| {
+        let name = match part.strip_prefix('v') {
+            Some(version) => version.trim_start_matches(|c: char| c.is_ascii_digit()),
+            None => part,
+        };
+        (1..=12).contains(&part.len()) && name.bytes().all(letter)
+    };
     match (parts.next(), parts.next()) {
         (Some(first), Some(_)) if word(first) && !steps_up(target.path()) => {
             format!("{method} {origin}/{first}/")

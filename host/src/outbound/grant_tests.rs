@@ -8,8 +8,8 @@ fn grants(entries: &[&str]) -> Grants {
 }
 
 fn misfit(entry: &str) -> Misfit {
-    let error = Grants::parse(&[entry.to_owned()]).expect_err(entry);
-    assert_eq!(error.entry, entry);
+    let error = Grants::parse(&["a.com".to_owned(), entry.to_owned()]).expect_err(entry);
+    assert_eq!(error.number, 2);
     error.why
 }
 
@@ -38,6 +38,9 @@ fn the_line_to_add_holds_no_token_of_the_path() {
     for url in [
         "https://api.telegram.org/bot123:AbC/sendMessage",
         "https://api.telegram.org/0123456789abcdef0123/x",
+        "https://api.telegram.org/9f86d081884c7d65/x",
+        "https://api.telegram.org/9f86d081/x",
+        "https://api.telegram.org/qwertzuiopasdfg/x",
         "https://api.telegram.org/secret",
         "https://api.telegram.org/services/%2e%2e%2fx",
     ] {
@@ -46,6 +49,27 @@ fn the_line_to_add_holds_no_token_of_the_path() {
         };
         assert_eq!(line, "[http] allow = [\"GET https://api.telegram.org/\"]");
     }
+}
+
+#[test]
+fn a_wrong_entry_is_named_without_what_may_be_secret_in_it() {
+    for entry in [
+        "https://hooks.slack.com/services/T0/B0/hunter2?x",
+        "https://me:hunter2@example.com/",
+    ] {
+        let error = Grants::parse(&[entry.to_owned()]).expect_err(entry);
+        let text = error.to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.starts_with("entry 1 of the list: "), "{text}");
+    }
+}
+
+#[test]
+fn a_path_that_is_encoded_over_and_over_is_refused_at_once() {
+    let deep = |times: usize| format!("GET https://h.com/v1/%{}41", "25".repeat(times));
+    assert!(allows("https://h.com/v1/", &deep(3)));
+    assert!(allows("https://h.com/", &deep(4000)));
+    assert!(!allows("https://h.com/v1/", &deep(4000)));
 }
 
 #[test]

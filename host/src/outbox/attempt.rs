@@ -15,6 +15,7 @@ use super::{GrantsOf, Stats};
 use crate::journal::{DueRequest, JournalError, Outbox, OutboxFinish, OutboxNext};
 use crate::outbound::connect::ConnectError;
 use crate::outbound::{Client, SendError, Target};
+use crate::sandbox::reason::reason;
 use crate::types::{PluginKey, UnixMicros};
 
 /// How much of an answer's body is read: enough for the other side to end well.
@@ -146,9 +147,10 @@ impl Context {
 }
 
 /// A request that can't be sent as it is, or to an address that isn't open, would
-/// fail again; everything else may pass.
+/// fail again; everything else may pass. The other side has a part in the reason,
+/// such as the names in its certificate.
 fn outcome_of(error: &SendError) -> Outcome {
-    let reason = error.to_string();
+    let reason = reason(&error.to_string());
     match error {
         SendError::Unfit(_)
         | SendError::Header(_)
@@ -156,5 +158,27 @@ fn outcome_of(error: &SendError) -> Outcome {
         SendError::Connect(_) | SendError::Http(_) | SendError::TimedOut(_) => {
             Outcome::Unanswered { reason }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_the_other_side_adds_to_a_reason_is_short_and_harmless() {
+        let names = "DnsName(\"\u{1b}[2J\n.example\"), ".repeat(5000);
+        let outcome = outcome_of(&SendError::Connect(ConnectError::Tls {
+            host: "a.example".into(),
+            source: io::Error::other(format!("only valid for {names}")),
+        }));
+        let Outcome::Unanswered { reason } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(reason.starts_with("no TLS connection to a.example: only valid for DnsName"));
+        assert!(reason.len() < 3 << 10, "{} bytes", reason.len());
+        assert!(!reason.contains(char::is_control), "{reason}");
     }
 }

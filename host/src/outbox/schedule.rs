@@ -3,9 +3,13 @@
 //! Plugins take turns. A turn gives a plugin the room that is left of its own
 //! share and of the whole; one that has requests in flight up to its share is
 //! passed over until one of them ends.
+//!
+//! The store keeps moments of the wall clock, which can be set back: what is due
+//! later than any delay can have put it off to is due at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::time::Duration;
 
 use crate::types::{OutboxId, PluginKey, UnixMicros};
 
@@ -14,6 +18,8 @@ use crate::types::{OutboxId, PluginKey, UnixMicros};
 pub struct Schedule {
     per_plugin: usize,
     total: usize,
+    /// Nothing is put off for longer.
+    longest: Duration,
     in_flight: usize,
     plugins: BTreeMap<PluginKey, Share>,
     /// Who had the last turn.
@@ -36,15 +42,18 @@ pub struct Turn {
     pub known: Vec<OutboxId>,
     /// How many more may be.
     pub limit: usize,
+    /// Up to which moment they may be due: now, unless the clock was set back.
+    pub until: UnixMicros,
 }
 
 impl Schedule {
-    /// An empty one.
+    /// An empty one; no request is put off for longer than `longest`.
     #[must_use]
-    pub fn new(per_plugin: usize, total: usize) -> Self {
+    pub fn new(per_plugin: usize, total: usize, longest: Duration) -> Self {
         Self {
             per_plugin,
             total,
+            longest,
             in_flight: 0,
             plugins: BTreeMap::new(),
             last: None,
@@ -55,6 +64,12 @@ impl Schedule {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// Whether what the store says is due at `due` is to be sent at `now`.
+    #[must_use]
+    pub fn is_due(&self, due: UnixMicros, now: UnixMicros) -> bool {
+        due <= now || due > now.after(self.longest)
     }
 
     /// Takes the store's word for who has requests and when they are due.
@@ -82,15 +97,16 @@ impl Schedule {
         };
         let after = self.plugins.range::<PluginKey, _>((from, Bound::Unbounded));
         // All of them once more: those up to the last one come after the others.
-        let (plugin, share) = after.chain(&self.plugins).find(|(plugin, share)| {
-            share.due.is_some_and(|due| due <= now)
-                && share.in_flight.len() < self.per_plugin
-                && ready(plugin)
+        let (plugin, share, due) = after.chain(&self.plugins).find_map(|(plugin, share)| {
+            let due = share.due.filter(|due| self.is_due(*due, now))?;
+            let takes = share.in_flight.len() < self.per_plugin && ready(plugin);
+            takes.then_some((plugin, share, due))
         })?;
         let turn = Turn {
             plugin: plugin.clone(),
             known: share.in_flight.iter().copied().collect(),
             limit: room.min(self.per_plugin - share.in_flight.len()),
+            until: due.max(now),
         };
         self.last = Some(turn.plugin.clone());
         Some(turn)
@@ -133,6 +149,7 @@ impl Schedule {
     #[must_use]
     pub fn next_due(
         &self,
+        now: UnixMicros,
         ready: impl Fn(&PluginKey) -> bool,
     ) -> (Option<UnixMicros>, Option<UnixMicros>) {
         let mut first = (None::<UnixMicros>, None::<UnixMicros>);
@@ -144,6 +161,7 @@ impl Schedule {
             if share.in_flight.len() >= self.per_plugin {
                 continue;
             }
+            let due = if self.is_due(due, now) { now } else { due };
             let slot = if ready(plugin) {
                 &mut first.0
             } else {
@@ -163,6 +181,7 @@ mod tests {
     use crate::types::{EndpointName, PluginName};
 
     const NOW: UnixMicros = UnixMicros(1000);
+    const HOUR: Duration = Duration::from_secs(3600);
 
     fn plugin(name: &str) -> PluginKey {
         PluginKey {
@@ -181,7 +200,7 @@ mod tests {
 
     #[test]
     fn plugins_take_turns_within_their_shares() {
-        let mut schedule = Schedule::new(2, 3);
+        let mut schedule = Schedule::new(2, 3, HOUR);
         schedule.refresh(due(&["a", "b"]));
         let first = schedule.turn(NOW, all).expect("a turn");
         assert_eq!((first.plugin.clone(), first.limit), (plugin("a"), 2));
@@ -199,18 +218,31 @@ mod tests {
 
     #[test]
     fn one_that_is_not_ready_or_not_due_is_passed_over() {
-        let mut schedule = Schedule::new(2, 3);
-        let later = NOW.after(std::time::Duration::from_secs(1));
+        let mut schedule = Schedule::new(2, 3, HOUR);
+        let later = NOW.after(Duration::from_secs(1));
         schedule.refresh(vec![(plugin("a"), NOW), (plugin("b"), later)]);
         let ready = |key: &PluginKey| *key != plugin("a");
         assert_eq!(schedule.turn(NOW, ready), None);
-        assert_eq!(schedule.next_due(ready), (Some(later), Some(NOW)));
+        assert_eq!(schedule.next_due(NOW, ready), (Some(later), Some(NOW)));
         assert!(schedule.turn(NOW, all).is_some());
     }
 
     #[test]
+    fn a_clock_that_was_set_back_holds_nothing_up() {
+        let mut schedule = Schedule::new(2, 3, HOUR);
+        let (soon, never) = (NOW.after(HOUR), NOW.after(HOUR * 1000));
+        schedule.refresh(vec![(plugin("a"), soon), (plugin("b"), never)]);
+        let turn = schedule.turn(NOW, all).expect("a turn");
+        assert_eq!((turn.plugin, turn.until), (plugin("b"), never));
+        assert_eq!(schedule.next_due(NOW, all).0, Some(NOW));
+        schedule.took(&plugin("b"), [OutboxId(1)], None);
+        assert_eq!(schedule.turn(NOW, all), None);
+        assert_eq!(schedule.next_due(NOW, all).0, Some(soon));
+    }
+
+    #[test]
     fn what_is_over_leaves_nothing_in_memory() {
-        let mut schedule = Schedule::new(2, 3);
+        let mut schedule = Schedule::new(2, 3, HOUR);
         schedule.refresh(due(&["a", "b"]));
         schedule.took(&plugin("a"), [OutboxId(1)], None);
         schedule.refresh(Vec::new());
@@ -231,7 +263,7 @@ mod tests {
             let names: Vec<_> = (0..waiting.len()).map(|at| format!("p{at}")).collect();
             let mut waiting: BTreeMap<_, _> =
                 names.iter().map(|name| plugin(name)).zip(waiting).collect();
-            let mut schedule = Schedule::new(2, 5);
+            let mut schedule = Schedule::new(2, 5, HOUR);
             let busy = waiting.iter().filter(|(_, count)| **count > 0);
             schedule.refresh(busy.map(|(key, _)| (key.clone(), NOW)).collect());
             let mut running = Vec::new();

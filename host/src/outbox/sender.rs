@@ -103,7 +103,7 @@ impl Post {
                 relook_unloaded: options.relook_unloaded,
             }),
             options,
-            schedule: Schedule::new(options.per_plugin, options.total),
+            schedule: Schedule::new(options.per_plugin, options.total, longest(&options)),
             running: JoinSet::new(),
             owners: HashMap::new(),
             look_at: now,
@@ -151,12 +151,14 @@ impl Post {
             let plugin = turn.plugin;
             let store = &self.context.store;
             let page = store
-                .outbox_due(plugin.clone(), now, turn.known, turn.limit)
+                .outbox_due(plugin.clone(), turn.until, turn.known, turn.limit)
                 .await?;
             // Nothing came though something is due: it isn't asked at once again.
             let nothing = page.requests.is_empty();
             let next_due = match page.next_due {
-                Some(due) if nothing && due <= now => Some(now.after(Duration::from_secs(1))),
+                Some(due) if nothing && self.schedule.is_due(due, now) => {
+                    Some(now.after(Duration::from_secs(1)))
+                }
                 due => due,
             };
             let ids = page.requests.iter().map(|due| due.id);
@@ -175,7 +177,7 @@ impl Post {
         let now = UnixMicros::now();
         let (ready, waiting) = self
             .schedule
-            .next_due(|plugin| (self.context.grants)(plugin).is_some());
+            .next_due(now, |plugin| (self.context.grants)(plugin).is_some());
         let look = remaining(self.look_at.max(self.look_after)).unwrap_or_default();
         let ready = ready.map(|due| due.until(now));
         let waiting = waiting.map(|due| due.until(now).max(self.options.relook_unloaded));
@@ -209,6 +211,16 @@ impl Post {
             );
         }
     }
+}
+
+/// Longer than any delay of a request. Twice the longest one, since a clock is
+/// also put right by a little.
+fn longest(options: &Options) -> Duration {
+    let delays = [options.retry.max, options.relook, options.relook_unloaded];
+    delays
+        .into_iter()
+        .fold(Duration::ZERO, Duration::max)
+        .saturating_mul(2)
 }
 
 /// How long it is until then; `None` if it has passed.

@@ -233,6 +233,26 @@ fn post(url: &str) -> OutgoingRequest {
     }
 }
 
+/// A clock that was an hour, or years, ahead when a request was queued.
+#[tokio::test]
+async fn what_was_queued_by_a_clock_that_has_been_set_back_is_sent() {
+    let server = Server::start(|_| Reply::status("200 OK")).await;
+    let bench = Bench::start();
+    // Queued while nothing is granted, so that it isn't sent before.
+    bench.queue("a", &server.url("/x"), 6);
+    for row in bench.store.rows.lock().expect("unpoisoned").iter_mut() {
+        row.due_at = UnixMicros::now().after(Duration::from_secs(1000 * 3600));
+    }
+    bench.grant("a", &[&server.url("/")]);
+    bench.bell.ring();
+    let finished = bench.store.finished(6).await;
+    assert!(
+        finished
+            .iter()
+            .all(|finish| finish.next == OutboxNext::Sent)
+    );
+}
+
 /// Retries come at once, and nothing but the bell wakes the sender.
 fn options() -> Options {
     Options {

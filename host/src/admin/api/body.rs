@@ -21,11 +21,14 @@ pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Pro
         })?
         .map_err(|error| Problem::BadRequest(format!("the body can't be read: {error}")))?;
     let mut json = serde_json::Deserializer::from_slice(&bytes);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let asked = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let place = match error.path().to_string() {
             whole if whole == "." => "the body".to_owned(),
             key => format!("`{key}`"),
         };
         Problem::BadRequest(format!("{place}: {}", error.inner()))
-    })
+    })?;
+    json.end()
+        .map_err(|error| Problem::BadRequest(format!("the body: {error}")))?;
+    Ok(asked)
 }

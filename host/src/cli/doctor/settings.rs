@@ -6,6 +6,7 @@ use std::path::Path;
 use super::report::Report;
 use crate::cli::settings::Settings;
 use crate::config::{Config, ConfigError, SecretRef};
+use crate::outbound::connect::read_ca_file;
 
 const TOPIC: &str = "configuration";
 
@@ -30,6 +31,7 @@ pub(super) fn look(
         Ok(config) => {
             report.ok(TOPIC, summary(&config));
             entrances(&config, report);
+            authorities(&config, report);
             Some(config)
         }
         // Told above.
@@ -77,6 +79,22 @@ fn summary(config: &Config) -> String {
         paths.collect::<Vec<_>>().join(", "),
         config.admin.listen
     )
+}
+
+/// The host doesn't start without them.
+fn authorities(config: &Config, report: &mut Report) {
+    const TOPIC: &str = "outbound.ca_file";
+    let Some(file) = &config.outbound.ca_file else {
+        return;
+    };
+    match read_ca_file(file) {
+        Ok(found) => report.ok(TOPIC, format!("{} in {}", found.len(), file.display())),
+        Err(error) => report.problem(
+            TOPIC,
+            error.to_string(),
+            Some("name a file with certificates in PEM, or leave the key out"),
+        ),
+    }
 }
 
 fn entrances(config: &Config, report: &mut Report) {

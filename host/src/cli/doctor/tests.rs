@@ -91,6 +91,19 @@ fn a_wrong_configuration_and_every_missing_secret_are_told() {
 }
 
 #[test]
+fn authorities_that_a_host_could_not_start_with_are_a_problem() {
+    let bench = Bench::new("[outbound]\nca_file = 'ca.pem'\n");
+    let level = |bench: &Bench| levels(&bench.report(), "outbound.ca_file");
+    assert_eq!(level(&bench), [Level::Problem]);
+    let file = bench.folder.path().join("ca.pem");
+    fs::write(&file, "none").unwrap();
+    assert_eq!(level(&bench), [Level::Problem]);
+    let own = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    fs::write(&file, own.cert.pem()).unwrap();
+    assert_eq!(level(&bench), [Level::Ok]);
+}
+
+#[test]
 fn folders_must_be_usable_and_private() {
     let bench = Bench::new("");
     fs::create_dir(bench.data()).unwrap();

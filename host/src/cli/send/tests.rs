@@ -205,3 +205,17 @@ fn the_command_sends_the_stamped_file() {
     let sent = envelope::parse(&thread.join().unwrap()).unwrap();
     assert!(sent.occurred_at.unwrap() >= before - 1.0);
 }
+
+#[test]
+fn an_answer_does_nothing_to_the_terminal() {
+    let answer = Answer {
+        status: 200,
+        duplicate_of: Some("e1".into()),
+        body: "{\"a\": \"\u{1b}[2J\u{9b}\u{202e}\"}".into(),
+    };
+    let text = answer.text();
+    assert!(
+        text.starts_with("200 {\"a\": \"\\u001b[2J\\u009b\\u202e\"}\na duplicate of event e1: "),
+        "{text:?}"
+    );
+}

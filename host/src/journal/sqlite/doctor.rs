@@ -202,6 +202,40 @@ mod tests {
         open(folder.path()).close().await;
     }
 
+    /// The names of a folder's files, with the content of all but the lock's and
+    /// the log's index.
+    fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+        let read = |entry: fs::DirEntry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let changes = name == "lock" || name.ends_with("-shm");
+            let bytes = fs::read(entry.path()).expect("read");
+            (name, if changes { Vec::new() } else { bytes })
+        };
+        let entries = fs::read_dir(folder).expect("listed");
+        let mut all: Vec<_> = entries.map(|entry| read(entry.expect("one"))).collect();
+        all.sort();
+        all
+    }
+
+    #[tokio::test]
+    async fn neither_a_closed_store_nor_one_after_a_crash_is_changed() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let journal = open(folder.path());
+        // What a crash leaves: the files of a host that runs.
+        let crashed = tempfile::tempdir().expect("a scratch folder");
+        for (name, _) in files(folder.path()) {
+            fs::copy(folder.path().join(&name), crashed.path().join(&name)).expect("copied");
+        }
+        journal.close().await;
+        drop(journal);
+        for folder in [folder.path(), crashed.path()] {
+            let before = files(folder);
+            let found = report(folder).expect("a store");
+            assert_eq!(found.damage, Some(Vec::new()));
+            assert_eq!(files(folder), before);
+        }
+    }
+
     #[tokio::test]
     async fn totals_that_are_not_those_of_the_rows_are_damage() {
         let folder = tempfile::tempdir().expect("a scratch folder");

@@ -62,3 +62,15 @@ pub(super) fn number(row: &Row<'_>, at: usize) -> Result<Option<u64>, rusqlite::
 pub(super) fn limited(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
+
+/// Reads a text of a sender's for a list. It may be as long as a body, and a list
+/// has many: of a long one only the start.
+pub(super) fn start_of(row: &Row<'_>, at: usize) -> Result<Option<String>, rusqlite::Error> {
+    const LONGEST: usize = 512;
+    let Some(text) = row.get_ref(at)?.as_str_or_null()? else {
+        return Ok(None);
+    };
+    let start = &text[..text.floor_char_boundary(LONGEST)];
+    let cut = if start.len() < text.len() { "…" } else { "" };
+    Ok(Some(format!("{start}{cut}")))
+}

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::route::plugin_row;
-use super::super::rows::{event_id, limited, number, plugin_key};
+use super::super::rows::{event_id, limited, number, plugin_key, start_of};
 use super::super::totals::{state_code, state_of};
 use super::Which;
 use crate::journal::{DeliveryFilter, DeliveryRecord, DeliveryState};
@@ -176,8 +176,8 @@ fn record(row: &Row<'_>) -> Result<DeliveryRecord, rusqlite::Error> {
         id: DeliveryId(row.get(0)?),
         plugin: plugin_key(row, 1)?,
         event: event_id(row, 3)?,
-        event_type: row.get(4)?,
-        session_id: row.get(12)?,
+        event_type: start_of(row, 4)?.unwrap_or_default(),
+        session_id: start_of(row, 12)?,
         state: state_of(row.get(5)?)?,
         manual: row.get(13)?,
         attempts: row.get(6)?,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::route::name_of;
-use super::super::rows::{EVENT_COLUMNS, event_at, event_id, limited, number};
+use super::super::rows::{EVENT_COLUMNS, event_at, event_id, limited, number, start_of};
 use crate::journal::{EventFilter, EventRecord};
 use crate::types::{EventId, EventSeq, StoredEvent, UnixMicros};
 
@@ -75,9 +75,9 @@ fn record(row: &Row<'_>) -> Result<EventRecord, rusqlite::Error> {
         id: event_id(row, 0)?,
         seq: EventSeq(row.get(1)?),
         endpoint: name_of(row.get(2)?)?,
-        event_type: row.get(3)?,
-        agent_id: row.get(4)?,
-        session_id: row.get(5)?,
+        event_type: start_of(row, 3)?.unwrap_or_default(),
+        agent_id: start_of(row, 4)?,
+        session_id: start_of(row, 5)?,
         received_at: UnixMicros(row.get(6)?),
         deliveries: number(row, 7)?.unwrap_or(0),
     })

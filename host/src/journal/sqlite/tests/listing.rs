@@ -1,7 +1,7 @@
 //! Events for people.
 
 use super::*;
-use crate::journal::{EventFilter, EventRecord};
+use crate::journal::{DeliveryFilter, EventFilter, EventRecord};
 
 fn numbers(found: &[EventRecord]) -> Vec<i64> {
     found.iter().map(|event| event.seq.0).collect()
@@ -71,6 +71,39 @@ async fn a_rare_type_is_found_behind_many_others() {
     };
     assert_eq!(
         numbers(&journal.events(filter, 9).await.expect("read")),
+        [1]
+    );
+    journal.close().await;
+}
+
+/// Or a page of such events is a gigabyte.
+#[tokio::test]
+async fn lists_hold_only_the_start_of_long_texts() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.install(everything("a")).await.expect("installed");
+    let mut event = event_of("long", NOW);
+    let long = "ä".repeat(1 << 19);
+    event.event_type.clone_from(&long);
+    event.session_id = Some(long.clone());
+    event.agent_id = Some(long.clone());
+    store(&journal, new(event)).await;
+    let short = format!("{}…", "ä".repeat(256));
+    let events = journal.events(EventFilter::default(), 9).await;
+    let event = &events.expect("read")[0];
+    assert_eq!(event.event_type, short);
+    assert_eq!(event.session_id.as_ref(), Some(&short));
+    assert_eq!(event.agent_id.as_ref(), Some(&short));
+    let all = DeliveryFilter::default();
+    let delivery = &journal.deliveries(all, 9).await.expect("read")[0];
+    assert_eq!(delivery.event_type, short);
+    assert_eq!(delivery.session_id.as_ref(), Some(&short));
+    let of_type = EventFilter {
+        event_type: Some(long),
+        ..EventFilter::default()
+    };
+    assert_eq!(
+        numbers(&journal.events(of_type, 9).await.expect("read")),
         [1]
     );
     journal.close().await;
