@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::types::backoff::full_jitter;
 use crate::types::effects::KvKey;
 
 /// Conflicts of a delivery over one key, until it claims that.
@@ -98,9 +99,7 @@ impl Contest {
     /// in 0..1.
     #[must_use]
     pub fn pause(&self, random: f64) -> Duration {
-        let doublings = self.conflicts.saturating_sub(1).min(16);
-        let bound = BASE.saturating_mul(1 << doublings).min(MAX);
-        bound.mul_f64(random.clamp(0.0, 1.0))
+        full_jitter(BASE, MAX, self.conflicts, random)
     }
 }
 

@@ -7,6 +7,7 @@ use super::breaker::Evidence;
 use crate::journal::Next;
 use crate::sandbox::{Failure, Verdict};
 use crate::types::UnixMicros;
+use crate::types::backoff::full_jitter;
 
 /// When to try again, and when to give up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +145,7 @@ impl RetryPolicy {
             };
         }
         let delay = delay.map_or_else(
-            || self.backoff(attempts.all, random),
+            || full_jitter(self.base, self.max, attempts.all, random),
             |wanted| wanted.min(self.max),
         );
         Next::Retry {
@@ -152,20 +153,11 @@ impl RetryPolicy {
             reason,
         }
     }
-
-    /// Exponential backoff with full jitter: anywhere between nothing and the
-    /// bound, which doubles with each attempt. Spreads what failed together.
-    fn backoff(&self, attempt: u32, random: f64) -> Duration {
-        let doublings = attempt.saturating_sub(1).min(31);
-        let bound = self.base.saturating_mul(1 << doublings).min(self.max);
-        bound.mul_f64(random.clamp(0.0, 1.0))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     const NOW: UnixMicros = UnixMicros(1_000_000);
 
@@ -275,17 +267,5 @@ mod tests {
         };
         assert_eq!(due(Duration::from_secs(7)), Duration::from_secs(7));
         assert_eq!(due(Duration::from_millis(u64::MAX)), policy.max);
-    }
-
-    proptest! {
-        #[test]
-        fn no_backoff_is_longer_than_its_bound(attempt in 1u32..1000, random in 0.0f64..1.0) {
-            let policy = RetryPolicy { attempts: u32::MAX, ..RetryPolicy::default() };
-            let delay = policy.backoff(attempt, random);
-            prop_assert!(delay <= policy.max);
-            if attempt < 9 {
-                prop_assert!(delay <= policy.base * 2u32.pow(attempt - 1));
-            }
-        }
     }
 }

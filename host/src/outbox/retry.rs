@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::journal::OutboxNext;
 use crate::types::UnixMicros;
+use crate::types::backoff::full_jitter;
 
 /// When to send again, and when to give up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,19 +112,11 @@ impl RetryPolicy {
             };
         }
         let wanted = wanted.unwrap_or_default().min(self.max);
-        let delay = self.backoff(attempts, random).max(wanted);
+        let delay = full_jitter(self.base, self.max, attempts, random).max(wanted);
         OutboxNext::Retry {
             due_at: now.after(delay),
             reason,
         }
-    }
-
-    /// Exponential backoff with full jitter: anywhere between nothing and the
-    /// bound, which doubles with each attempt. Spreads what failed together.
-    fn backoff(&self, attempt: u32, random: f64) -> Duration {
-        let doublings = attempt.saturating_sub(1).min(31);
-        let bound = self.base.saturating_mul(1 << doublings).min(self.max);
-        bound.mul_f64(random.clamp(0.0, 1.0))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The words that the other modules share: names, ids, events and what they
 //! carry. Plain data and pure functions; nothing here does I/O.
 
+pub mod backoff;
 pub mod effects;
 pub mod envelope;
 pub mod event;

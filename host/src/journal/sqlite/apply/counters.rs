@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Halt;
-use super::effects::Owner;
+use super::owner::Owner;
 use crate::journal::JournalError;
 use crate::types::effects::CounterAdd;
 

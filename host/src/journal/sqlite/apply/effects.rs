@@ -1,21 +1,14 @@
 //! An attempt's effects: first all that may refuse them, then all that they
 //! write.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::super::totals::Totals;
+use super::owner::Owner;
 use super::{Halt, News, counters, kv, outbox};
 use crate::journal::{Finish, JournalError, JournalOptions, Next};
+use crate::types::UnixMicros;
 use crate::types::effects::OutgoingRequest;
-use crate::types::{DeliveryId, UnixMicros};
-
-/// Whose effects they are.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Owner {
-    pub(super) plugin: i64,
-    pub(super) event: i64,
-    pub(super) delivery: DeliveryId,
-}
 
 /// Effects that have been checked.
 #[derive(Debug)]
@@ -32,7 +25,7 @@ pub(super) fn check<'a>(
     finish: &'a Finish,
     options: &JournalOptions,
 ) -> Result<Plan<'a>, Halt> {
-    let owner = owner(conn, finish.delivery)?;
+    let owner = Owner::of(conn, finish.delivery)?;
     let owner = owner.ok_or(Halt::Refused(JournalError::Superseded))?;
     let effects = &finish.effects;
     kv::check(conn, owner.plugin, &effects.kv)?;
@@ -77,19 +70,4 @@ impl Plan<'_> {
         }
         Ok(())
     }
-}
-
-/// The plugin of a pending delivery.
-///
-/// Without a join: SQLite would plan that anew for each value of the parameter.
-fn owner(conn: &Connection, delivery: DeliveryId) -> Result<Option<Owner>, rusqlite::Error> {
-    conn.prepare_cached("SELECT plugin, event FROM delivery WHERE id = ?1 AND state = 0")?
-        .query_row([delivery.0], |row| {
-            Ok(Owner {
-                plugin: row.get(0)?,
-                event: row.get(1)?,
-                delivery,
-            })
-        })
-        .optional()
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
-use super::effects::Owner;
+use super::owner::Owner;
 use super::{Halt, count};
 use crate::journal::JournalError;
 use crate::types::effects::{KvEffects, KvKey, KvRange, KvVersion, KvWrite};

@@ -9,6 +9,7 @@ mod finish;
 mod kv;
 mod operate;
 mod outbox;
+mod owner;
 
 use std::collections::BTreeSet;
 

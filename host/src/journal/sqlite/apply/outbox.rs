@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::target::target;
 use super::super::totals::{Totals, outbox_code, outbox_state_of};
-use super::effects::Owner;
+use super::owner::Owner;
 use super::{Halt, News, State, count};
 use crate::journal::{JournalError, OutboxFinish, OutboxNext, OutboxState, Retried};
 use crate::types::effects::OutgoingRequest;

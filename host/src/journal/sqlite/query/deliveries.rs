@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::route::plugin_row;
 use super::super::rows::{event_id, limited, number, plugin_key, start_of};
 use super::super::totals::{state_code, state_of};
 use super::Which;
+use super::newest::{Plugins, Scan};
 use crate::journal::{DeliveryFilter, DeliveryRecord, DeliveryState};
 use crate::types::{DeliveryId, EventId, UnixMicros};
 
@@ -18,22 +18,29 @@ pub(in super::super) fn deliveries(
     filter: &DeliveryFilter,
     limit: usize,
 ) -> Result<Vec<DeliveryRecord>, rusqlite::Error> {
-    let plugin = match &filter.plugin {
-        None => None,
-        Some(key) => match plugin_row(conn, key)? {
-            Some(id) => Some(id),
-            None => return Ok(Vec::new()),
-        },
+    let Some(plugins) = Plugins::of(conn, filter.plugin.as_ref())? else {
+        return Ok(Vec::new());
     };
+    let plugin = plugins.one();
     let before = filter.before.map_or(i64::MAX, |before| before.0);
     if let Some(event) = filter.event {
         return of_event(conn, event, before, plugin, filter.state, limit);
     }
-    match (filter.state, plugin) {
-        (Some(state @ (DeliveryState::Pending | DeliveryState::Dead)), plugin) => {
-            by_index(conn, state, plugin, before, limit)
+    match filter.state {
+        Some(state @ (DeliveryState::Pending | DeliveryState::Dead)) => {
+            by_index(conn, state, &plugins, before, limit)
         }
-        (state, plugin) => backwards(conn, plugin, state, before, limit),
+        state => {
+            let scan = Scan {
+                table: "delivery",
+                key: "id",
+                step: SCAN,
+                before,
+            };
+            scan.run(conn, limit, |first, end, missing| {
+                in_range(conn, first, end, plugin, state, missing)
+            })
+        }
     }
 }
 
@@ -84,17 +91,11 @@ fn of_event(
 fn by_index(
     conn: &Connection,
     state: DeliveryState,
-    plugin: Option<i64>,
+    plugins: &Plugins,
     before: i64,
     limit: usize,
 ) -> Result<Vec<DeliveryRecord>, rusqlite::Error> {
-    let plugins: Vec<i64> = match plugin {
-        Some(id) => vec![id],
-        None => conn
-            .prepare_cached("SELECT id FROM plugin")?
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?,
-    };
+    let plugins = plugins.rows(conn)?;
     // Written out: only then is a partial index used.
     let indexes: &[String] = match state {
         DeliveryState::Pending => &[Which::Routed, Which::Manual]
@@ -114,30 +115,6 @@ fn by_index(
     }
     found.sort_by_key(|record: &DeliveryRecord| std::cmp::Reverse(record.id));
     found.truncate(limit);
-    Ok(found)
-}
-
-/// From the newest delivery down, in bounded statements.
-fn backwards(
-    conn: &Connection,
-    plugin: Option<i64>,
-    state: Option<DeliveryState>,
-    before: i64,
-    limit: usize,
-) -> Result<Vec<DeliveryRecord>, rusqlite::Error> {
-    let (oldest, newest): (i64, i64) = conn.query_row(
-        "SELECT ifnull((SELECT min(id) FROM delivery), 0), ifnull((SELECT max(id) FROM delivery), -1)",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let mut found = Vec::new();
-    let mut end = before.min(newest + 1);
-    while end > oldest && found.len() < limit {
-        let first = (end - SCAN).max(oldest);
-        let missing = limit - found.len();
-        found.extend(in_range(conn, first, end, plugin, state, missing)?);
-        end = first;
-    }
     Ok(found)
 }
 

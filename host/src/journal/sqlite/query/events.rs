@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::route::name_of;
 use super::super::rows::{EVENT_COLUMNS, event_at, event_id, limited, number, start_of};
+use super::newest::Scan;
 use crate::journal::{EventFilter, EventRecord};
 use crate::types::{EventId, EventSeq, StoredEvent, UnixMicros};
 
@@ -41,14 +42,6 @@ pub(in super::super) fn events(
             }
         }
     };
-    let (oldest, newest): (i64, i64) = conn.query_row(
-        "SELECT ifnull((SELECT min(seq) FROM event), 0), ifnull((SELECT max(seq) FROM event), -1)",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let before = filter.before.map_or(i64::MAX, |before| before.0);
-    let mut found = Vec::new();
-    let mut end = before.min(newest + 1);
     let mut statement = conn.prepare_cached(
         "SELECT e.id, e.seq, n.name, e.event_type, e.agent_id, e.session_id, e.received_at,
            e.deliveries
@@ -57,17 +50,21 @@ pub(in super::super) fn events(
            AND (?4 IS NULL OR e.event_type = ?4)
          ORDER BY e.seq DESC LIMIT ?5",
     )?;
-    while end > oldest && found.len() < limit {
-        let first = (end - SCAN).max(oldest);
-        let missing = limited(limit - found.len());
-        let page = statement.query_map(
-            params![first, end, endpoint, filter.event_type, missing],
-            record,
-        )?;
-        found.extend(page.collect::<Result<Vec<_>, _>>()?);
-        end = first;
-    }
-    Ok(found)
+    let scan = Scan {
+        table: "event",
+        key: "seq",
+        step: SCAN,
+        before: filter.before.map_or(i64::MAX, |before| before.0),
+    };
+    scan.run(conn, limit, |first, end, missing| {
+        let missing = limited(missing);
+        statement
+            .query_map(
+                params![first, end, endpoint, filter.event_type, missing],
+                record,
+            )?
+            .collect()
+    })
 }
 
 fn record(row: &Row<'_>) -> Result<EventRecord, rusqlite::Error> {

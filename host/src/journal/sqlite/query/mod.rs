@@ -5,6 +5,7 @@ mod counters;
 mod deliveries;
 mod events;
 mod kv;
+mod newest;
 mod outbox;
 mod pending;
 mod replay;

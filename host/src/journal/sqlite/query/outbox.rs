@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row, params};
 use super::super::route::{bad_text, plugin_row};
 use super::super::rows::{event_id, limited, plugin_key};
 use super::super::totals::{outbox_code, outbox_state_of};
+use super::newest::{Plugins, Scan};
 use crate::journal::{DueRequest, OutboxFilter, OutboxPage, OutboxRecord, OutboxState, PAGE_BYTES};
 use crate::types::effects::OutgoingRequest;
 use crate::types::{DeliveryId, OutboxId, PluginKey, UnixMicros};
@@ -101,13 +102,10 @@ pub(in super::super) fn outbox(
     filter: &OutboxFilter,
     limit: usize,
 ) -> Result<Vec<OutboxRecord>, rusqlite::Error> {
-    let plugin = match &filter.plugin {
-        None => None,
-        Some(key) => match plugin_row(conn, key)? {
-            Some(id) => Some(id),
-            None => return Ok(Vec::new()),
-        },
+    let Some(plugins) = Plugins::of(conn, filter.plugin.as_ref())? else {
+        return Ok(Vec::new());
     };
+    let plugin = plugins.one();
     let before = filter.before.map_or(i64::MAX, |before| before.0);
     let state = filter.state.map(outbox_code);
     if let Some(delivery) = filter.delivery {
@@ -124,7 +122,7 @@ pub(in super::super) fn outbox(
             .collect();
     }
     match filter.state {
-        Some(OutboxState::Dead) => dead(conn, plugin, before, limit),
+        Some(OutboxState::Dead) => dead(conn, &plugins, before, limit),
         _ => backwards(conn, plugin, state, before, limit),
     }
 }
@@ -132,22 +130,15 @@ pub(in super::super) fn outbox(
 /// Dead requests have an index by plugin.
 fn dead(
     conn: &Connection,
-    plugin: Option<i64>,
+    plugins: &Plugins,
     before: i64,
     limit: usize,
 ) -> Result<Vec<OutboxRecord>, rusqlite::Error> {
-    let plugins: Vec<i64> = match plugin {
-        Some(id) => vec![id],
-        None => conn
-            .prepare_cached("SELECT id FROM plugin")?
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?,
-    };
     let mut statement = conn.prepare_cached(&select(
         "o.state = 2 AND o.plugin = ?1 AND o.id < ?2 ORDER BY o.id DESC LIMIT ?3",
     ))?;
     let mut found = Vec::new();
-    for id in plugins {
+    for id in plugins.rows(conn)? {
         let page = statement.query_map(params![id, before, limited(limit)], record)?;
         found.extend(page.collect::<Result<Vec<_>, _>>()?);
     }
@@ -156,7 +147,7 @@ fn dead(
     Ok(found)
 }
 
-/// From the newest request down, in bounded statements.
+/// From the newest request down.
 fn backwards(
     conn: &Connection,
     plugin: Option<i64>,
@@ -164,25 +155,21 @@ fn backwards(
     before: i64,
     limit: usize,
 ) -> Result<Vec<OutboxRecord>, rusqlite::Error> {
-    let (oldest, newest): (i64, i64) = conn.query_row(
-        "SELECT ifnull((SELECT min(id) FROM outbox), 0), ifnull((SELECT max(id) FROM outbox), -1)",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
     let mut statement = conn.prepare_cached(&select(
         "o.id >= ?1 AND o.id < ?2 AND (?3 IS NULL OR o.plugin = ?3)
          AND (?4 IS NULL OR o.state = ?4) ORDER BY o.id DESC LIMIT ?5",
     ))?;
-    let mut found = Vec::new();
-    let mut end = before.min(newest + 1);
-    while end > oldest && found.len() < limit {
-        let first = (end - SCAN).max(oldest);
-        let missing = limited(limit - found.len());
-        let page = statement.query_map(params![first, end, plugin, state, missing], record)?;
-        found.extend(page.collect::<Result<Vec<_>, _>>()?);
-        end = first;
-    }
-    Ok(found)
+    let scan = Scan {
+        table: "outbox",
+        key: "id",
+        step: SCAN,
+        before,
+    };
+    scan.run(conn, limit, |first, end, missing| {
+        statement
+            .query_map(params![first, end, plugin, state, limited(missing)], record)?
+            .collect()
+    })
 }
 
 fn select(condition: &str) -> String {
