@@ -52,6 +52,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, OperatorError> {
 }
 
 /// Each by itself: one that isn't dead doesn't keep the others from being run.
+/// Where the host goes away meanwhile, what was done before is said.
 fn some(api: &impl Api, args: &Args) -> Result<ExitCode, OperatorError> {
     let kind = if args.outbox { "outbox" } else { "deliveries" };
     let mut done = Vec::new();
@@ -63,7 +64,12 @@ fn some(api: &impl Api, args: &Args) -> Result<ExitCode, OperatorError> {
                 note(&format!("{id}: {message}"));
                 refused.push(json!({"id": id, "reason": message}));
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                for id in done {
+                    note(&format!("{id}: pending again"));
+                }
+                return Err(error.into());
+            }
         }
     }
     let all_done = refused.is_empty();
@@ -92,7 +98,9 @@ fn all(
     let mut deliveries = 0;
     let mut next = Value::Null;
     loop {
-        let step = api.post("/api/retry", &body)?;
+        let step = api.post("/api/retry", &body).inspect_err(|_| {
+            note(&format!("{deliveries} pending again before this"));
+        })?;
         deliveries += step["deliveries"].as_u64().unwrap_or(0);
         next.clone_from(&step["next"]);
         if next.is_null() || interrupt.is_set() {

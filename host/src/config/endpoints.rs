@@ -22,6 +22,8 @@ const PLUGINS: &str = "./plugins";
 const TAKEN: [&str; 2] = ["/healthz", "/readyz"];
 /// The longest path: what is longer is a mistake.
 const MAX_PATH: usize = 256;
+/// How many links one after the other are followed to what isn't there yet.
+const MAX_LINKS: usize = 8;
 
 /// An endpoint: where its events come in, who may post them and which plugins
 /// they are for.
@@ -178,8 +180,13 @@ fn beside_the_store(endpoints: &[EndpointConfig], data: &Path) -> Result<(), Con
     }
 }
 
-/// Where a folder is or will be: links followed as far as it exists.
+/// Where a folder is or will be: links followed, also those to what isn't there
+/// yet.
 fn place(folder: &Path) -> PathBuf {
+    place_through(folder, MAX_LINKS)
+}
+
+fn place_through(folder: &Path, links: usize) -> PathBuf {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let mut found = PathBuf::new();
     for component in absolute.components() {
@@ -192,6 +199,11 @@ fn place(folder: &Path) -> PathBuf {
         }
         if let Ok(real) = found.canonicalize() {
             found = real;
+        } else if let Ok(target) = found.read_link()
+            && links > 0
+        {
+            found.pop();
+            found = place_through(&found.join(target), links - 1);
         }
     }
     found
@@ -224,5 +236,14 @@ mod tests {
         assert_eq!(place(&at("link/new")), place(&at("real/new")));
         assert_eq!(place(&at("real/new/../inner")), place(&at("link/inner")));
         assert_ne!(place(&at("real")), place(&at("real2")));
+        let link = |target: &str, name| {
+            std::os::unix::fs::symlink(target, at(name)).expect("linked");
+        };
+        link("soon", "early");
+        link("early/x", "earlier");
+        assert_eq!(place(&at("early/y")), place(&at("soon/y")));
+        assert_eq!(place(&at("earlier")), place(&at("soon/x")));
+        link("loop", "loop");
+        assert_ne!(place(&at("loop")), place(&at("soon")));
     }
 }

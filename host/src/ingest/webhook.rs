@@ -126,14 +126,14 @@ async fn store(state: &State, new: NewEvent) -> Result<Response, Problem> {
         Appended::Stored { seq, deliveries } => {
             state.stats.stored();
             tracing::debug!(
-                event = %event.id, seq = seq.0, event_type = shown(&event.event_type), deliveries,
+                event = %event.id, seq = seq.0, event_type = %shown(&event.event_type), deliveries,
                 "event stored"
             );
         }
         Appended::Duplicate { of } => {
             state.stats.duplicate();
             tracing::info!(
-                duplicate_of = %of, event_type = shown(&event.event_type),
+                duplicate_of = %of, event_type = %shown(&event.event_type),
                 endpoint = %event.endpoint,
                 "the same event came in again and isn't handled twice"
             );

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hyper::header::RETRY_AFTER;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::key::idempotency_key;
@@ -33,6 +33,8 @@ pub(super) struct Context {
     pub(super) stats: Arc<Stats>,
     /// When a request whose plugin has just gone is looked at again.
     pub(super) relook_unloaded: Duration,
+    /// How long the end of an answer's body is waited for.
+    pub(super) body: Duration,
 }
 
 impl Context {
@@ -114,8 +116,9 @@ impl Context {
                     .and_then(|value| value.to_str().ok())
                     .and_then(|value| retry_after(value, SystemTime::now()));
                 let status = answer.status.as_u16();
-                // The status is the answer: how the body ends changes nothing.
-                let _ = answer.drain(BODY).await;
+                // The status is the answer: how the body ends changes nothing, and
+                // a stop while it is waited for would have the request sent again.
+                let _ = timeout(self.body, answer.drain(BODY)).await;
                 Outcome::Answered {
                     status,
                     retry_after: wanted,

@@ -56,6 +56,8 @@ pub struct Options {
     pub relook: Duration,
     /// How often a plugin that isn't loaded is looked at.
     pub relook_unloaded: Duration,
+    /// How long the end of an answer's body is waited for.
+    pub body: Duration,
     /// How long a stop waits for requests in flight.
     pub grace: Duration,
 }
@@ -68,6 +70,7 @@ impl Default for Options {
             retry: RetryPolicy::default(),
             relook: Duration::from_secs(30),
             relook_unloaded: Duration::from_secs(1),
+            body: Duration::from_secs(2),
             grace: Duration::from_secs(10),
         }
     }

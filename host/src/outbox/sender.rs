@@ -101,6 +101,7 @@ impl Post {
                 policy: options.retry,
                 stats: Arc::clone(&sender.stats),
                 relook_unloaded: options.relook_unloaded,
+                body: options.body,
             }),
             options,
             schedule: Schedule::new(options.per_plugin, options.total, longest(&options)),

@@ -331,6 +331,24 @@ async fn attempts_carry_one_key_until_the_last() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_body_doesnt_end_is_an_answer() {
+    let server =
+        Server::start(|_| Reply::Stalled("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")).await;
+    let hour = Bounds {
+        total: Duration::from_secs(3600),
+        ..Bounds::default()
+    };
+    let options = Options {
+        body: Duration::from_millis(1),
+        ..options()
+    };
+    let bench = Bench::with(Store::default(), options, hour);
+    bench.grant("a", &[&server.url("/")]);
+    bench.queue("a", &server.url("/"), 1);
+    assert_eq!(bench.store.finished(1).await[0].next, OutboxNext::Sent);
+}
+
+#[tokio::test]
 async fn redirects_are_not_followed() {
     let elsewhere = Server::start(|_| Reply::status("200 OK")).await;
     let location = elsewhere.url("/");

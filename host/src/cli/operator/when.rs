@@ -108,10 +108,13 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
 pub(crate) fn show(moment: UnixMicros) -> String {
     let seconds = moment.0.div_euclid(MICROS);
     let (mut day, within) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
-    // Right or one too late; never too early.
+    // Near it: too late after 1970, and too early before.
     let mut year = 1970 + day.div_euclid(365);
     while days_before(year) > day {
         year -= 1;
+    }
+    while days_before(year + 1) <= day {
+        year += 1;
     }
     day -= days_before(year);
     let mut month = 1;
@@ -192,6 +195,10 @@ mod tests {
         assert_eq!(show(UnixMicros(0)), "1970-01-01 00:00:00");
         assert_eq!(show(UnixMicros(-1)), "1969-12-31 23:59:59");
         assert_eq!(
+            show(UnixMicros(-315_360_001 * MICROS)),
+            "1960-01-03 23:59:59"
+        );
+        assert_eq!(
             show(UnixMicros(1_795_168_807_900_000)),
             "2026-11-20 10:00:07"
         );
@@ -210,6 +217,13 @@ mod tests {
             (4_560_000, "4.5 s"),
         ] {
             assert_eq!(took(micros), shown);
+        }
+    }
+
+    #[test]
+    fn every_moment_is_shown() {
+        for end in [i64::MIN, i64::MAX] {
+            assert!(show(UnixMicros(end)).contains(':'));
         }
     }
 

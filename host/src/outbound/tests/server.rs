@@ -41,6 +41,8 @@ pub(crate) enum Reply {
     Bytes(Vec<u8>),
     /// Sends the first, then the second for ever.
     Endless(&'static str, &'static str),
+    /// Sends this, and then nothing until the other side goes.
+    Stalled(&'static str),
     /// Nothing, until the other side goes.
     Silence,
 }
@@ -170,6 +172,9 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             while result.is_ok() {
                 result = stream.write_all(piece.as_bytes()).await;
             }
+        }
+        Reply::Stalled(start) => {
+            let _ = stream.write_all(start.as_bytes()).await;
         }
         Reply::Silence => {}
     }
