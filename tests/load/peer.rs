@@ -57,6 +57,7 @@ impl Peer {
                 config: config.into(),
                 env: vec![("LOAD_SECRET".into(), SECRET.into())],
                 log: "warn,hookbox::cli=info".into(),
+                folder: None,
             },
         );
         if let Some(plugin) = plugin {
