@@ -70,6 +70,9 @@ keys! {
         kv_quota: Size,
         /// Counters that one plugin may have.
         counters_quota: u64,
+        /// Bytes of requests in the outbox that one plugin may have, those that were
+        /// given up included.
+        outbox_quota: Size,
     }
 }
 

@@ -164,6 +164,9 @@ fn journal(raw: &RawConfig) -> JournalOptions {
         parked_for: given.parked_for.map_or(default.parked_for, |span| span.0),
         kv_quota: given.kv_quota.map_or(default.kv_quota, |size| size.0),
         counters_quota: given.counters_quota.unwrap_or(default.counters_quota),
+        outbox_quota: given
+            .outbox_quota
+            .map_or(default.outbox_quota, |size| size.0),
     }
 }
 

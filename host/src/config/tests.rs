@@ -73,6 +73,7 @@ fn a_full_file_is_read() {
         retention_size = "2GiB"
         kv_quota = "1MiB"
         counters_quota = 7
+        outbox_quota = "2MiB"
         [limits]
         cpu = "250ms"
         memory_budget = "1GiB"
@@ -99,6 +100,7 @@ fn a_full_file_is_read() {
         (config.journal.kv_quota, config.journal.counters_quota),
         (1 << 20, 7)
     );
+    assert_eq!(config.journal.outbox_quota, 2 << 20);
     assert_eq!(config.limits.cpu, Duration::from_millis(250));
     assert!(!format!("{config:?}").contains("s3cret"));
 }

@@ -28,6 +28,7 @@ pub(super) const KEYS: &[(&str, bool)] = &[
     ("journal.retention_size", false),
     ("journal.kv_quota", false),
     ("journal.counters_quota", true),
+    ("journal.outbox_quota", false),
     ("limits.memory", false),
     ("limits.cpu", false),
     ("limits.wall", false),

@@ -83,6 +83,9 @@ pub struct JournalOptions {
     pub kv_quota: u64,
     /// Counters that one plugin may have.
     pub counters_quota: u64,
+    /// Bytes of requests that one plugin may have in the outbox, those that were
+    /// given up included: these are kept as long as their events.
+    pub outbox_quota: u64,
 }
 
 impl JournalOptions {
@@ -110,6 +113,7 @@ impl Default for JournalOptions {
             parked_for: day,
             kv_quota: 64 << 20,
             counters_quota: 10_000,
+            outbox_quota: 256 << 20,
         }
     }
 }

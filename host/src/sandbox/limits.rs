@@ -47,7 +47,7 @@ impl Default for EffectLimits {
             kv_value: 64 << 10,
             kv_writes: 4 << 20,
             kv_keys: 10_000,
-            kv_written: 1_000,
+            kv_written: 256,
             kv_total: 64 << 20,
             requests: 16,
             request_body: 1 << 20,

@@ -25,7 +25,7 @@
 //!
 //! Limits: 256 bytes for a bucket's name, 1,024 for a key, and unless the manifest
 //! says otherwise 64 KiB for a value, 64 MiB for the plugin, and for one event
-//! 4 MiB and 10,000 keys, of which it writes 1,000.
+//! 4 MiB and 10,000 keys, of which it writes 256.
 
 use std::fmt;
 

@@ -17,7 +17,10 @@ const BATCH: usize = 512;
 /// What one commit weighs, about: a few huge requests don't make a huge commit.
 const BATCH_WEIGHT: usize = 4 * 1024 * 1024;
 /// What weighs more stands aside, but for events.
-const HEAVY: usize = 512 * 1024;
+const HEAVY: usize = 256 * 1024;
+/// What a lot of these weighs, about, unless one alone weighs more: everyone else
+/// waits for it.
+const HEAVY_WEIGHT: usize = 1024 * 1024;
 
 /// Requests that are committed together.
 pub(super) type Lot = Vec<(Op, Reply)>;
@@ -114,7 +117,7 @@ impl Lots {
             weight += op.weight();
             lot.push((op, reply));
             let next = self.heavy.front().map(|(op, _)| op.weight());
-            if next.is_none_or(|next| weight + next > BATCH_WEIGHT) {
+            if next.is_none_or(|next| weight + next > HEAVY_WEIGHT) {
                 break;
             }
         }

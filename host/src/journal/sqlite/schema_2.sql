@@ -36,6 +36,7 @@ CREATE TABLE kv (
 -- What each plugin has, so that nothing adds up rows.
 ALTER TABLE plugin ADD COLUMN kv_bytes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE plugin ADD COLUMN counters INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE plugin ADD COLUMN outbox_bytes INTEGER NOT NULL DEFAULT 0; -- of requests that aren't sent
 UPDATE plugin SET counters = (SELECT count(*) FROM counter c WHERE c.plugin = plugin.id);
 
 -- A sent request keeps neither headers nor body, and of its address only the

@@ -8,7 +8,6 @@ use super::owner::Owner;
 use super::{Halt, News, counters, kv, outbox};
 use crate::journal::{Finish, JournalError, JournalOptions, Next};
 use crate::types::UnixMicros;
-use crate::types::effects::OutgoingRequest;
 
 /// Effects that have been checked.
 #[derive(Debug)]
@@ -16,7 +15,7 @@ pub(super) struct Plan<'a> {
     owner: Owner,
     kv: Option<kv::Plan<'a>>,
     counters: Option<counters::Plan<'a>>,
-    outbox: &'a [OutgoingRequest],
+    outbox: Option<outbox::Plan<'a>>,
 }
 
 /// Checks that what the attempt read is still so and that what it writes fits.
@@ -33,7 +32,7 @@ pub(super) fn check<'a>(
         owner,
         kv: None,
         counters: None,
-        outbox: &[],
+        outbox: None,
     };
     if finish.next != Next::Done {
         return Ok(plan);
@@ -45,7 +44,14 @@ pub(super) fn check<'a>(
         let quota = options.counters_quota;
         plan.counters = Some(counters::plan(conn, owner, &effects.counters, quota)?);
     }
-    plan.outbox = &effects.outbox;
+    if !effects.outbox.is_empty() {
+        plan.outbox = Some(outbox::plan(
+            conn,
+            owner,
+            &effects.outbox,
+            options.outbox_quota,
+        )?);
+    }
     Ok(plan)
 }
 
@@ -64,8 +70,8 @@ impl Plan<'_> {
         if let Some(counters) = self.counters {
             counters.keep(conn, self.owner)?;
         }
-        if !self.outbox.is_empty() {
-            outbox::queue(conn, totals, self.owner, self.outbox, UnixMicros::now())?;
+        if let Some(outbox) = self.outbox {
+            outbox.queue(conn, totals, self.owner, UnixMicros::now())?;
             news.queued = true;
         }
         Ok(())

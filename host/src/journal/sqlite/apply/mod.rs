@@ -17,6 +17,7 @@ use rusqlite::Connection;
 
 pub(super) use self::attempts::shelve;
 pub(super) use self::finish::Outcome;
+pub(super) use self::outbox::release;
 use super::clean::{self, Cleaned};
 use super::dedupe::Dedupe;
 use super::route::Routes;

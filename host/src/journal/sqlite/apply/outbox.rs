@@ -10,39 +10,85 @@ use crate::journal::{JournalError, OutboxFinish, OutboxNext, OutboxState, Retrie
 use crate::types::effects::OutgoingRequest;
 use crate::types::{OutboxId, UnixMicros};
 
-/// Queues requests, due at once.
-pub(super) fn queue(
+/// What a request takes besides its texts and its body.
+const ROW_BYTES: i64 = 512;
+
+/// What the rows of `outbox` take that a plugin has to answer for: SQL for the sum.
+pub(in super::super) const BYTES: &str = "ifnull(sum(512 + length(CAST(url AS BLOB)) + length(CAST(headers AS BLOB)) + length(body)), 0)";
+
+/// Requests that fit.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    /// With their headers, as they are stored.
+    requests: Vec<(&'a OutgoingRequest, String)>,
+    bytes: i64,
+}
+
+/// Adds up what the plugin will have that isn't sent.
+pub(super) fn plan<'a>(
     conn: &Connection,
-    totals: &mut Totals,
     owner: Owner,
-    requests: &[OutgoingRequest],
-    now: UnixMicros,
-) -> Result<(), rusqlite::Error> {
-    let mut insert = conn.prepare_cached(
-        "INSERT INTO outbox (id, event, delivery, plugin, idx, state, attempts, queued_at, due_at,
-           method, target, url, headers, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?6, ?7, ?8, ?9, ?10, ?11)",
-    )?;
-    for (index, request) in requests.iter().enumerate() {
+    requests: &'a [OutgoingRequest],
+    quota: u64,
+) -> Result<Plan<'a>, Halt> {
+    let mut plan = Plan {
+        requests: Vec::with_capacity(requests.len()),
+        bytes: 0,
+    };
+    for request in requests {
         let headers = serde_json::to_string(&request.headers)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        insert.execute(params![
-            totals.next_outbox,
-            owner.event,
-            owner.delivery.0,
-            owner.plugin,
-            count(index),
-            now.0,
-            request.method,
-            target(&request.url),
-            request.url,
-            headers,
-            &request.body[..]
-        ])?;
-        totals.next_outbox += 1;
-        totals.outbox_pending += 1;
+        plan.bytes += ROW_BYTES + count(request.url.len() + headers.len() + request.body.len());
+        plan.requests.push((request, headers));
     }
-    Ok(())
+    let had: i64 = conn
+        .prepare_cached("SELECT outbox_bytes FROM plugin WHERE id = ?1")?
+        .query_row([owner.plugin], |row| row.get(0))?;
+    let all = had + plan.bytes;
+    if u64::try_from(all).unwrap_or(0) > quota {
+        return Err(Halt::Refused(JournalError::Quota(format!(
+            "its requests in the outbox that aren't sent would have {all} bytes, more than the \
+             quota of {quota}"
+        ))));
+    }
+    Ok(plan)
+}
+
+impl Plan<'_> {
+    /// Queues them, due at once.
+    pub(super) fn queue(
+        self,
+        conn: &Connection,
+        totals: &mut Totals,
+        owner: Owner,
+        now: UnixMicros,
+    ) -> Result<(), rusqlite::Error> {
+        let mut insert = conn.prepare_cached(
+            "INSERT INTO outbox (id, event, delivery, plugin, idx, state, attempts, queued_at,
+               due_at, method, target, url, headers, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?;
+        for (index, (request, headers)) in self.requests.iter().enumerate() {
+            insert.execute(params![
+                totals.next_outbox,
+                owner.event,
+                owner.delivery.0,
+                owner.plugin,
+                count(index),
+                now.0,
+                request.method,
+                target(&request.url),
+                request.url,
+                headers,
+                &request.body[..]
+            ])?;
+            totals.next_outbox += 1;
+            totals.outbox_pending += 1;
+        }
+        conn.prepare_cached("UPDATE plugin SET outbox_bytes = outbox_bytes + ?2 WHERE id = ?1")?
+            .execute([owner.plugin, self.bytes])?;
+        Ok(())
+    }
 }
 
 impl State {
@@ -70,6 +116,9 @@ impl State {
                 return Ok(());
             }
             Some(_) => {}
+        }
+        if state == OutboxState::Sent {
+            release(conn, "id = ?1", finish.id.0)?;
         }
         // Of what was sent, nothing is kept that may be a secret.
         let keep = match state {
@@ -123,4 +172,20 @@ impl State {
         news.queued = true;
         Ok(Retried::Pending)
     }
+}
+
+/// Requests that match are to be sent or removed: their plugins have that much less.
+pub(in super::super) fn release(
+    conn: &Connection,
+    which: &'static str,
+    parameter: i64,
+) -> Result<(), rusqlite::Error> {
+    conn.prepare_cached(&format!(
+        "UPDATE plugin SET outbox_bytes = outbox_bytes - gone.bytes
+         FROM (SELECT plugin, {BYTES} AS bytes FROM outbox WHERE {which} AND state <> 1
+               GROUP BY plugin) AS gone
+         WHERE plugin.id = gone.plugin"
+    ))?
+    .execute([parameter])?;
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::super::apply::State;
+use super::super::apply::{State, release};
 use super::super::totals::{index, outbox_state_of, state_of};
 use super::{Cleaned, Pages, Step};
 use crate::journal::{DeliveryState, OutboxState};
@@ -159,6 +159,9 @@ fn remove(conn: &Connection, state: &mut State, event: Candidate) -> Result<bool
         range(id, id + 1)?;
     }
     if requests.all > 0 {
+        if requests.dead > 0 {
+            release(conn, "event = ?1", event.seq)?;
+        }
         conn.prepare_cached("DELETE FROM outbox WHERE event = ?1")?
             .execute([event.seq])?;
     }

@@ -1,7 +1,8 @@
 //! A plugin's share: what doesn't fit is refused, and nothing of it is stored.
 
 use super::*;
-use crate::journal::{JournalError, KeyValue as _};
+use crate::journal::{JournalError, KeyValue as _, Outbox as _, OutboxFinish, OutboxNext};
+use crate::types::OutboxId;
 use crate::types::effects::CounterAdd;
 
 fn counting(delivery: DeliveryId, names: &[&str]) -> Finish {
@@ -113,5 +114,59 @@ async fn counters_beyond_the_quota_are_refused_and_known_ones_go_on() {
         .map(|one| (one.name.as_str(), one.value))
         .collect();
     assert_eq!(sums, [("a", 3), ("b", 2), ("c", 2)]);
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn requests_that_are_not_sent_count_until_they_are_or_go_with_their_event() {
+    let bench = Bench::with(JournalOptions {
+        outbox_quota: 5000,
+        ..JournalOptions::default()
+    });
+    let journal = journal_with(&bench, 5).await;
+    let ids = bench.deliveries();
+    let large = |delivery| {
+        let mut finish = wanting(delivery, &["https://example.com/"]);
+        finish.effects.outbox[0].body = Bytes::from(vec![b' '; 1500]);
+        finish
+    };
+    let ended = |id, next| OutboxFinish {
+        id: OutboxId(id),
+        attempts: 1,
+        started_at: NOW,
+        status: None,
+        next,
+    };
+    for id in &ids[..2] {
+        journal.finish(large(*id)).await.expect("it fits");
+    }
+    let text = refusal(&journal, large(ids[2])).await;
+    assert!(text.contains("quota of 5000"), "{text}");
+    assert_eq!(journal.counts().await.expect("read").outbox_pending, 2);
+
+    let sent = ended(1, OutboxNext::Sent);
+    journal.outbox_finish(sent).await.expect("stored");
+    journal.finish(large(ids[2])).await.expect("there is room");
+    let reason = "no".into();
+    let dead = ended(2, OutboxNext::Dead { reason });
+    journal.outbox_finish(dead).await.expect("stored");
+    refusal(&journal, large(ids[3])).await;
+
+    let removed = journal.clean(received_since(later(1))).await;
+    assert_eq!(removed.expect("cleaned"), 2, "that of the third waits");
+    journal.finish(large(ids[3])).await.expect("there is room");
+    journal
+        .finish(counting(ids[4], &["seen"]))
+        .await
+        .expect("without requests there is no quota to keep");
+    for id in 3..=4 {
+        let sent = ended(id, OutboxNext::Sent);
+        journal.outbox_finish(sent).await.expect("stored");
+    }
+    let left: i64 = bench
+        .sql()
+        .query_row("SELECT outbox_bytes FROM plugin", [], |row| row.get(0))
+        .expect("read");
+    assert_eq!(left, 0);
     journal.close().await;
 }
