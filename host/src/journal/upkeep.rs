@@ -10,8 +10,7 @@ use crate::types::UnixMicros;
 pub trait Upkeep: Send + Sync + 'static {
     /// Removes finished events beyond what is to be kept, with all that belongs
     /// to them, and ends deliveries that have been parked for too long. What is
-    /// pending stays; requests that wait for the time of a clock that has been set
-    /// back since become due. Works in small steps between other writes; returns how many
+    /// pending stays. Works in small steps between other writes; returns how many
     /// events it removed.
     ///
     /// # Errors

@@ -279,7 +279,6 @@ impl Operate for SqliteJournal {
 impl Upkeep for SqliteJournal {
     async fn clean(&self, keep: Keep) -> Result<u64, JournalError> {
         self.steps(Step::Parked).await?;
-        self.steps(Step::Due).await?;
         let old = Step::Old {
             before: keep.since,
             after: 0,

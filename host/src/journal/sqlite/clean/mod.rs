@@ -1,7 +1,6 @@
 //! Removing what is old, in steps so small that appends don't notice: each is
 //! one item of the writer's batches.
 
-mod due;
 mod events;
 mod parked;
 
@@ -23,8 +22,6 @@ const KEEP_FREE: i64 = 8;
 pub(super) enum Step {
     /// End what has waited for a removed plugin for too long.
     Parked,
-    /// Make due what waits for the time of a wrong clock.
-    Due,
     /// Remove finished events received before `before`, from those numbered
     /// above `after`.
     Old {
@@ -69,7 +66,6 @@ pub(super) fn run(
     };
     match step {
         Step::Parked => parked::end(conn, state, now).map(again),
-        Step::Due => due::make(conn, now).map(again),
         Step::Old { before, after } => events::remove_old(conn, state, after, before, now),
         Step::Large { bytes, after } => events::remove_while_large(conn, state, bytes, after),
         Step::Keys => state.dedupe.drop_some(conn, now, KEYS).map(again),

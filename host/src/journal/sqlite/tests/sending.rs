@@ -333,27 +333,3 @@ async fn requests_are_listed_by_plugin_delivery_and_page() {
     assert_eq!(journal.outbox_plugins().await.expect("read").len(), 2);
     journal.close().await;
 }
-
-#[tokio::test]
-async fn nothing_waits_for_the_time_of_a_clock_that_has_been_set_back() {
-    let bench = Bench::new();
-    let journal = journal_with(&bench, 1).await;
-    let urls = ["https://example.com/"; 3];
-    let delivery = bench.deliveries()[0];
-    journal
-        .finish(wanting(delivery, &urls))
-        .await
-        .expect("finished");
-    let now = UnixMicros::now();
-    let hour = |hours: u64| now.after(Duration::from_secs(hours * 3600));
-    for (id, started_at, due_at) in [(1, hour(9), hour(10)), (2, NOW, hour(1))] {
-        let mut finish = put_off(OutboxId(id), due_at);
-        finish.started_at = started_at;
-        journal.outbox_finish(finish).await.expect("stored");
-    }
-    journal.clean(received_since(NOW)).await.expect("cleaned");
-    let (mut found, next) = due(&journal, UnixMicros::now(), &[], 10).await;
-    found.sort_unstable();
-    assert_eq!((found, next), (vec![1, 3], Some(hour(1))));
-    journal.close().await;
-}
