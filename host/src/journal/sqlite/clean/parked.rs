@@ -8,7 +8,7 @@ use crate::journal::DeliveryState;
 use crate::types::UnixMicros;
 
 /// Deliveries ended in one step, and requests.
-const STEP: usize = 512;
+const STEP: usize = 128;
 const REASON: &str = "its plugin was removed and did not come back in time";
 
 /// What waits for a removed plugin. A cross join is done as written: removed
