@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::toolchain::{self, Built, Options, Toolchain};
 
-/// Compiles Rust plugins to WebAssembly components.
+/// Compile Rust plugins to WebAssembly components.
 ///
 /// Finds the compiler for wasm, or sets it up: with rustup where rustup can
 /// have the target, else with Debian's packages. Says what it does.

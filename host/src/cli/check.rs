@@ -209,6 +209,9 @@ fn purpose(name: &str) -> &'static str {
     match () {
         () if is("wasi:logging/") => ": log lines",
         () if is("wasi:config/") => ": the manifest's [config] table",
+        () if is("wasi:keyvalue/") => ": the plugin's own entries",
+        () if is("hookbox:plugin/counters@") => ": numbers for the operator",
+        () if is("hookbox:plugin/outbox@") => ": requests that the manifest's [http] allows",
         () if is("hookbox:plugin/types@") => ": the contract's records",
         () if is("wasi:cli/stdin") => ": an empty input",
         () if is("wasi:cli/stdout") || is("wasi:cli/stderr") => ": lines become log lines",

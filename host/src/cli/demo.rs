@@ -165,12 +165,15 @@ async fn show(scratch: &Path, listener: &Listener, once: bool) -> Result<ExitCod
     }
 
     say!("\n4. What the plugins counted, kept in the commits of their outcomes");
-    for counter in counted(&service).await? {
-        say!(
-            "   {:<40} {}",
-            counter.name.escape_debug().to_string(),
-            counter.value
-        );
+    let counted = counted(&service).await?;
+    let counted = counted
+        .iter()
+        .map(|counter| (counter.name.escape_debug().to_string(), counter.value));
+    let counted: Vec<_> = counted.collect();
+    let widths = counted.iter().map(|(name, _)| name.chars().count());
+    let width = widths.max().unwrap_or(0);
+    for (name, value) in counted {
+        say!("   {name:<width$}  {value}");
     }
 
     let counts = service.journal.counts().await?;
@@ -303,6 +306,10 @@ async fn stay(
     say!("\n  plugins folder  {}", scratch.join("plugins").display());
     say!(
         "  operator        http://{}/api/plugins  /api/deliveries  /metrics",
+        service.admin
+    );
+    say!(
+        "                  hookbox deliveries --admin {}   (and plugins, events, outbox)",
         service.admin
     );
     say!("\nCtrl-C stops it and removes the scratch folder.\n");

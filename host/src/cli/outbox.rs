@@ -14,7 +14,8 @@ use crate::types::{EndpointName, PluginName};
 const EXAMPLES: &str = "\
 Examples:
   hookbox outbox                            the newest
-  hookbox outbox --state dead               what was given up: `hookbox retry --outbox ID` sends it again
+  hookbox outbox --state dead               what was given up, and why
+  hookbox retry --outbox 17                 sends a dead one again
   hookbox outbox --plugin slack-notifier --delivery 4711";
 
 /// Show the requests that a running host sends for its plugins, newest first.
@@ -94,7 +95,8 @@ fn show(requests: &[OutboxRecord]) -> String {
         ">STATUS",
         "REASON",
     ];
-    let mut table = Table::new(&titles);
+    // There is no view of one request: its reason is shown here or nowhere.
+    let mut table = Table::new(&titles).cells_up_to(400);
     for request in requests {
         let state = match request.state {
             OutboxState::Pending => State::Pending,
@@ -131,7 +133,7 @@ mod tests {
             "id": 3, "endpoint": "default", "plugin": "slack-notifier",
             "event": "01936b1c-6f0a-7c3e-9d3f-0123456789ab", "delivery": 7, "index": 0,
             "method": "POST", "target": "https://hooks.example.com:443", "state": "dead",
-            "attempts": 8, "queued_at": 0, "due_at": 5, "status": 503, "reason": "busy\x07",
+            "attempts": 8, "queued_at": 0, "due_at": 5, "status": 503, "reason": format!("busy\x07{}", "y".repeat(200)),
         });
         let text = show(&list::typed(vec![request]).expect("read"));
         let line = text.lines().nth(1).expect("a line");
@@ -151,7 +153,7 @@ mod tests {
                 "1970-01-01 00:00:00",
                 "8",
                 "503",
-                "busy\\u{7}"
+                &format!("busy\\u{{7}}{}", "y".repeat(200))
             ]
         );
         assert_eq!(show(&[]), "no requests\n");

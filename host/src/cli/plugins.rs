@@ -8,6 +8,7 @@ use serde_json::json;
 use super::operator::table::Table;
 use super::operator::{Api, OperatorError, Query, Target, list, print, print_json, text, when};
 use crate::config;
+use crate::dispatch::{BreakerState, BreakerStatus};
 use crate::types::{EndpointName, PluginName, UnixMicros};
 
 const EXAMPLES: &str = "\
@@ -34,6 +35,8 @@ struct Plugin {
     loading: bool,
     problem: Option<String>,
     disabled: bool,
+    #[serde(default)]
+    breaker: BreakerStatus,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, OperatorError> {
@@ -65,10 +68,10 @@ fn show(plugins: &[Plugin]) -> String {
     }
     let mut out = table.render();
     for plugin in plugins {
+        let name = name(&plugin.endpoint, &plugin.plugin);
         // Whole: it says what to do.
-        if let Some(problem) = &plugin.problem {
-            let name = name(&plugin.endpoint, &plugin.plugin);
-            out.push_str(&format!("\n{name}: {}\n", text::plain(problem)));
+        for said in plugin.problem.clone().into_iter().chain(plugin.pause()) {
+            out.push_str(&format!("\n{name}: {}\n", text::plain(&said)));
         }
     }
     out
@@ -81,9 +84,27 @@ impl Plugin {
             (Some(_), Some(_)) => "old version",
             (None, Some(_)) => "broken",
             _ if self.loading => "loading",
+            (Some(_), None) if self.breaker.state != BreakerState::Closed => "paused",
             (Some(_), None) => "running",
             (None, None) => "waiting",
         }
+    }
+
+    /// Why it is paused and when it goes on, if it is.
+    fn pause(&self) -> Option<String> {
+        let next = match (self.breaker.state, self.breaker.until) {
+            (BreakerState::Closed, _) => return None,
+            (BreakerState::Open, Some(until)) => {
+                format!("one attempt is made after {} UTC", when::show(until))
+            }
+            (BreakerState::Open | BreakerState::Probing, _) => {
+                "one attempt is being made".to_owned()
+            }
+        };
+        Some(format!(
+            "paused, since its latest {} attempts failed; {next}, and its deliveries wait (`hookbox deliveries --plugin {} --state pending` shows the reasons)",
+            self.breaker.failures, self.plugin
+        ))
     }
 }
 
@@ -124,12 +145,18 @@ mod tests {
             plugin("c", json!({"problem": "no\x1bwasm"})),
             plugin("d", json!({"loading": true})),
             plugin("e", json!({"disabled": true})),
+            plugin(
+                "f",
+                json!({"version": "abc", "breaker": {"state": "open", "until": 5, "failures": 20}}),
+            ),
         ]);
         let text = show(&plugins.expect("read"));
         for line in [
             "a       running      abc      1970-01-01 00:00:00  on-event",
             "shop/b  old version  abc                           on-event",
             "c       broken                                     on-event",
+            "f       paused       abc                           on-event",
+            "f: paused, since its latest 20 attempts failed; one attempt is made after 1970-01-01 00:00:00 UTC, and its deliveries wait (`hookbox deliveries --plugin f --state pending` shows the reasons)",
             &format!("shop/b: {long}"),
             "c: no\\u{1b}wasm",
         ] {

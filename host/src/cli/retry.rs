@@ -15,22 +15,25 @@ Examples:
   hookbox retry --plugin transcript --all-dead
   hookbox retry --outbox 17                 a dead request of the outbox (see `hookbox outbox`)
 
-What is run again runs outside its session's order, with all its attempts before it.";
+What is run again runs outside its session's order, and its attempts are counted anew.";
 
 /// Make dead deliveries (or requests of the outbox) pending again.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    override_usage = "hookbox retry [OPTIONS] <ID>...\n       hookbox retry [OPTIONS] --plugin <NAME> --all-dead\n       hookbox retry [OPTIONS] --outbox <ID>..."
+)]
 pub(super) struct Args {
     /// Which: the ids that `hookbox deliveries --state dead` shows.
     #[arg(required_unless_present = "all_dead", conflicts_with = "all_dead")]
     ids: Vec<i64>,
-    /// All that are dead of this plugin.
+    /// With --all-dead: of which plugin.
     #[arg(long, value_name = "NAME", value_parser = PluginName::new, requires = "all_dead", conflicts_with = "ids")]
     plugin: Option<PluginName>,
     /// The plugin's endpoint, where several have one of this name.
     #[arg(long, value_name = "NAME", value_parser = EndpointName::new, requires = "plugin")]
     endpoint: Option<EndpointName>,
-    /// All dead deliveries of the plugin.
+    /// All dead deliveries of the plugin, instead of ids.
     #[arg(long, requires = "plugin")]
     all_dead: bool,
     /// The ids are those of requests in the outbox.

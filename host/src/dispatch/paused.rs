@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::breaker::Breaker;
 use super::now::Now;
 use crate::types::{PluginKey, UnixMicros};
 
 /// A plugin's breaker as the operator sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BreakerStatus {
     /// Whether the plugin is paused.
     pub state: BreakerState,
@@ -21,7 +21,7 @@ pub struct BreakerStatus {
 }
 
 /// Whether a plugin is paused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
     /// It runs.

@@ -67,7 +67,7 @@ pub enum ConnectError {
     #[error("the name {0} has no address")]
     NoAddress(String),
     /// None of the addresses may be connected to.
-    #[error("{host} is closed: {refused}")]
+    #[error("{}{refused}", named(host, refused))]
     Refused {
         /// The name or address.
         host: String,
@@ -90,6 +90,16 @@ pub enum ConnectError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// The name before what is said of its address; an address stands there already.
+fn named(host: &str, refused: &Refused) -> String {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if bare.parse() == Ok(refused.address) {
+        String::new()
+    } else {
+        format!("{host}: ")
+    }
 }
 
 /// Why certificates can't be taken.

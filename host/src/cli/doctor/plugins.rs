@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::report::Report;
+use crate::cli::plugins;
 use crate::config::{EndpointConfig, Limits};
 use crate::contract;
 use crate::plugins::folder::{self, Listing, MAX_MANIFEST, MAX_WASM};
@@ -35,12 +36,22 @@ pub(super) fn look(endpoint: &EndpointConfig, limits: &Limits, report: &mut Repo
     }
     let policy = service::policy(limits);
     for (name, found) in &plugins {
-        let topic = format!("plugin {name}");
+        let topic = format!("plugin {}", plugins::name(&endpoint.name, name));
         match found {
             Err(refusal) => report.problem(&topic, refusal.to_string(), None),
             Ok(files) => {
                 let manifest = files.manifest.is_some();
-                match plugin(folder, name, manifest, &policy) {
+                let disabled = match disabled(folder, name, manifest, &policy) {
+                    Ok(disabled) => disabled,
+                    Err(found) => {
+                        report.problem(&topic, found, None);
+                        continue;
+                    }
+                };
+                match plugin(folder, name) {
+                    Ok(found) if disabled => {
+                        report.ok(&topic, format!("{found}; disabled by its manifest"));
+                    }
                     Ok(found) => report.ok(&topic, found),
                     Err(found) => {
                         let advice = format!(
@@ -59,21 +70,25 @@ fn place(folder: &Path, name: &PluginName, ending: &str) -> std::path::PathBuf {
     folder.join(format!("{name}.{ending}"))
 }
 
-/// What it handles, or the first thing that is wrong.
-fn plugin(
+/// Whether its manifest disables it, or what is wrong with the manifest.
+fn disabled(
     folder: &Path,
     name: &PluginName,
     manifest: bool,
     policy: &Policy,
-) -> Result<String, String> {
-    let mut disabled = false;
-    if manifest {
-        let file = place(folder, name, "toml");
-        let text = folder::read(&file, MAX_MANIFEST);
-        let text = text.map_err(|error| format!("{} can't be read: {error}", file.display()))?;
-        let manifest = Manifest::parse(&text, &file, policy);
-        disabled = !manifest.map_err(|error| error.to_string())?.enabled;
+) -> Result<bool, String> {
+    if !manifest {
+        return Ok(false);
     }
+    let file = place(folder, name, "toml");
+    let text = folder::read(&file, MAX_MANIFEST);
+    let text = text.map_err(|error| format!("{} can't be read: {error}", file.display()))?;
+    let manifest = Manifest::parse(&text, &file, policy);
+    Ok(!manifest.map_err(|error| error.to_string())?.enabled)
+}
+
+/// What it handles, or the first thing that is wrong.
+fn plugin(folder: &Path, name: &PluginName) -> Result<String, String> {
     let bytes = folder::read(&place(folder, name, "wasm"), MAX_WASM);
     let bytes = bytes.map_err(|error| format!("it can't be read: {error}"))?;
     let (_, inspection) = contract::read(&bytes).map_err(|error| error.to_string())?;
@@ -81,10 +96,5 @@ fn plugin(
         return Err(format!("it doesn't fit: {problem}"));
     }
     let handled: Vec<_> = inspection.handlers.interfaces().collect();
-    let disabled = if disabled {
-        "; disabled by its manifest"
-    } else {
-        ""
-    };
-    Ok(format!("handles {}{disabled}", handled.join(", ")))
+    Ok(format!("handles {}", handled.join(", ")))
 }

@@ -158,6 +158,8 @@ fn plugins_are_checked_as_the_host_would() {
         "{}",
         junk.found
     );
+    // `hookbox check` looks at the .wasm only: it has nothing to say of a manifest.
+    assert_eq!(junk.advice, None);
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ pub(crate) struct Table {
     /// A title, and whether its column is aligned to the right.
     columns: Vec<(&'static str, bool)>,
     rows: Vec<Vec<String>>,
+    /// The longest cell.
+    longest: usize,
 }
 
 /// The longest cell: a reason can be a page.
@@ -23,12 +25,18 @@ impl Table {
         Self {
             columns: titles.iter().map(column).collect(),
             rows: Vec::new(),
+            longest: LONGEST,
         }
+    }
+
+    /// Cells up to this length are shown whole: where nothing else shows them.
+    pub(crate) fn cells_up_to(self, longest: usize) -> Self {
+        Self { longest, ..self }
     }
 
     /// Adds a row: a cell for each title.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cell = |cell: String| text::short(&text::plain(&cell), LONGEST);
+        let cell = |cell: String| text::short(&text::plain(&cell), self.longest);
         self.rows.push(cells.into_iter().map(cell).collect());
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Wanted;
 use super::progress::Progress;
 use crate::cli::operator::interrupt::Interrupt;
-use crate::cli::operator::{Api, OperatorError, Query, note};
+use crate::cli::operator::{Api, ClientError, OperatorError, Query, note};
 
 /// What was made.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -35,8 +35,12 @@ pub(super) fn make(
     let mut after = wanted.after;
     loop {
         body["after"] = json!(after);
-        let step = api.post("/api/replay", &body).inspect_err(|_| {
+        let step = api.post("/api/replay", &body).inspect_err(|error| {
             progress.end();
+            // A first step that is refused has done nothing: there is nothing to go on with.
+            if after == wanted.after && matches!(error, ClientError::Refused { .. }) {
+                return;
+            }
             note(&format!(
                 "{} deliveries were made before this; --after {after} goes on (events right after that number may have been delivered by the step that failed)",
                 made.deliveries

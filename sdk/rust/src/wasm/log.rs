@@ -16,7 +16,15 @@ pub(super) fn start() {
     STARTED.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
             // The trap that follows carries no message: this line is all there is.
-            host::log(host::Level::Error, "panic", &panic.to_string());
+            // In one line, unlike its own text.
+            let place = panic.location().map(ToString::to_string);
+            let place = place.as_deref().unwrap_or("an unknown place");
+            let message = panic.payload_as_str().unwrap_or("no message");
+            host::log(
+                host::Level::Error,
+                "panic",
+                &format!("panicked at {place}: {message}"),
+            );
         }));
         // Fails only where the plugin has set a logger of its own: that one stays.
         if log::set_logger(&HostLog).is_ok() {
