@@ -7,6 +7,7 @@
 mod build;
 mod check;
 mod compile;
+mod counters;
 mod deliveries;
 mod demo;
 mod doctor;
@@ -46,6 +47,7 @@ enum Command {
     Events(events::Args),
     Deliveries(deliveries::Args),
     Outbox(outbox::Args),
+    Counters(counters::Args),
     Retry(retry::Args),
     Replay(replay::Args),
     Doctor(doctor::Args),
@@ -68,6 +70,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Events(args) => events::run(&args)?,
         Command::Deliveries(args) => deliveries::run(&args)?,
         Command::Outbox(args) => outbox::run(&args)?,
+        Command::Counters(args) => counters::run(&args)?,
         Command::Retry(args) => retry::run(&args)?,
         Command::Replay(args) => replay::run(&args)?,
         Command::Doctor(args) => doctor::run(&args),

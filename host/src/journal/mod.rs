@@ -112,7 +112,7 @@ impl Default for JournalOptions {
             dedupe_windows: BTreeMap::new(),
             parked_for: day,
             kv_quota: 64 << 20,
-            counters_quota: 10_000,
+            counters_quota: 100_000,
             outbox_quota: 256 << 20,
         }
     }

@@ -40,7 +40,8 @@ pub(super) fn plan<'a>(
         let all = new + had(conn, owner.plugin)?;
         if u64::try_from(all).unwrap_or(0) > quota {
             return Err(Halt::Refused(JournalError::Quota(format!(
-                "it would have {all} counters, more than the quota of {quota}"
+                "it would have {all} counters, more than the quota of {quota}: count under \
+                 fewer names, or raise `journal.counters_quota`"
             ))));
         }
     }
