@@ -71,11 +71,13 @@ pub fn run(
 /// # Errors
 /// As for [`run`].
 pub fn self_test(parent: u32, bounds: Bounds, output: &mut impl Write) -> io::Result<()> {
-    confine::die_with(parent)?;
+    let parent = confine::die_with(parent)?;
     // One of them is the look itself.
     let descriptors = fs::read_dir("/proc/self/fd")?.count().saturating_sub(1);
     let mut tried = Vec::new();
-    let confinement = confine::confine(bounds, |step| tried.extend(probe::attempt(step, bounds)))?;
+    let confinement = confine::confine(bounds, |step| {
+        tried.extend(probe::attempt(step, parent, bounds))
+    })?;
     let report = Report {
         confinement,
         variables: std::env::vars_os().count(),

@@ -11,12 +11,11 @@ use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 ///
 /// # Errors
 /// When `parent` is gone already.
-pub fn die_with(parent: u32) -> io::Result<()> {
+pub fn die_with(parent: u32) -> io::Result<Pid> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // It may have ended before that.
     let expected = i32::try_from(parent).ok().and_then(Pid::from_raw);
-    if expected.is_none() || getppid() != expected {
-        return Err(io::Error::other("the host that started this is gone"));
-    }
-    Ok(())
+    getppid()
+        .filter(|&actual| Some(actual) == expected)
+        .ok_or_else(|| io::Error::other("the host that started this is gone"))
 }
