@@ -305,3 +305,40 @@ fn a_forged_cache_entry_is_compiled_again() {
     host.log.wait("its line", said("good", "fine"));
     assert_ne!(fs::read(&entry).unwrap(), forged);
 }
+
+#[test]
+fn check_and_doctor_look_at_plugins_in_a_confined_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("plugins")).unwrap();
+    fs::write(at("plugins/good.wasm"), wat::logs(World::ChatPush, "fine")).unwrap();
+    fs::write(at("plugins/bad.wasm"), b"\0asm\x0d\0\x01\0").unwrap();
+    let settings = "listen = '127.0.0.1:0'\nadmin.listen = '127.0.0.1:0'\n";
+    fs::write(at("hookbox.toml"), settings).unwrap();
+    // Into a file, which the child's limits wouldn't allow.
+    let run = |args: &[&str]| {
+        let output = File::create(at("output")).unwrap();
+        let status = std::process::Command::new(PROGRAM)
+            .args(args)
+            .current_dir(folder.path())
+            .stdout(output)
+            .status()
+            .unwrap();
+        (status.code(), fs::read_to_string(at("output")).unwrap())
+    };
+
+    let (code, said) = run(&["check", "plugins/good.wasm"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("It fits: it handles `chat.push`."), "{said}");
+    let (code, said) = run(&["check", "--json", "plugins/bad.wasm"]);
+    assert_eq!(code, Some(1), "{said}");
+
+    let (code, said) = run(&["doctor"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("handles on-chat-push"), "{said}");
+    assert!(
+        said.contains("it doesn't fit: the component exports no handler"),
+        "{said}"
+    );
+    assert!(said.contains("seccomp: full"), "{said}");
+}

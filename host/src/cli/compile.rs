@@ -32,6 +32,7 @@ pub(super) fn run(args: &Args) -> io::Result<()> {
     let bounds = Bounds {
         memory: args.memory,
         cpu: Duration::from_secs(args.cpu),
+        ..Bounds::default()
     };
     let mut output = io::stdout().lock();
     if args.self_test {

@@ -35,6 +35,7 @@ pub(super) fn resolve(raw: &RawCompile) -> Result<CompileConfig, ConfigError> {
             bounds: Bounds {
                 memory,
                 cpu: span("compile.cpu", raw.cpu, default.bounds.cpu)?,
+                ..default.bounds
             },
             wall: span("compile.wall", raw.wall, default.wall)?,
         },

@@ -34,6 +34,9 @@ pub enum Answer {
 /// Added to the child's nice value: compiling can wait, webhooks can't.
 const NICENESS: i32 = 10;
 
+/// Where memory runs out, the system ends this process and not the host.
+const FIRST_TO_GO: &str = "1000";
+
 /// Answers for the one file on `input`, within `bounds`, while `parent` lives.
 ///
 /// # Errors
@@ -48,6 +51,7 @@ pub fn run(
     confine::die_with(parent)?;
     // Not being allowed to is no reason not to compile.
     let _ = rustix::process::nice(NICENESS);
+    let _ = fs::write("/proc/self/oom_score_adj", FIRST_TO_GO);
     // It looks at the system, which is out of reach afterwards.
     let engine = compile::engine().map_err(io::Error::other)?;
     let confinement = confine::confine(bounds, |_| {})?;

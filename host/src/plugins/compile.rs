@@ -27,10 +27,7 @@ pub struct CompileLimits {
 impl Default for CompileLimits {
     fn default() -> Self {
         Self {
-            bounds: Bounds {
-                memory: 1 << 30,
-                cpu: Duration::from_secs(120),
-            },
+            bounds: Bounds::default(),
             wall: Duration::from_secs(300),
         }
     }
@@ -146,7 +143,7 @@ impl Compiler {
     }
 
     fn command(&self) -> Command {
-        let Bounds { memory, cpu } = self.limits.bounds;
+        let Bounds { memory, cpu, .. } = self.limits.bounds;
         let seconds = cpu.as_secs() + u64::from(cpu.subsec_nanos() > 0);
         let mut command = Command::new(&self.program);
         command
@@ -161,7 +158,7 @@ impl Compiler {
 
     /// What it means that a child ended without an answer.
     fn failure(&self, ended: &Ended) -> CompileError {
-        let Bounds { memory, cpu } = self.limits.bounds;
+        let Bounds { memory, cpu, .. } = self.limits.bounds;
         let complaint = ended.shown_complaint();
         if ended.by_cpu_limit() {
             CompileError::Cpu(cpu)
@@ -187,12 +184,14 @@ impl Turn<'_> {
     pub async fn compile(&self, file: &[u8]) -> Result<Vec<u8>, CompileError> {
         let compiler = self.compiler;
         let mut ended = compiler.talk(compiler.command(), file).await?;
-        if let Some(confinement) = ended.take_confinement() {
-            debug!(
-                landlock = %confinement.landlock, seccomp = %confinement.seccomp,
-                "the compile child was confined"
-            );
-        }
+        // The first it says: without it, nothing confines it.
+        let Some(confinement) = ended.take_confinement() else {
+            return Err(compiler.failure(&ended));
+        };
+        debug!(
+            landlock = %confinement.landlock, seccomp = %confinement.seccomp,
+            "the compile child was confined"
+        );
         match ended.take_answer() {
             Some(Ok(code)) => Ok(code),
             Some(Err(problem)) => Err(CompileError::Refused(problem)),

@@ -4,6 +4,7 @@
 //! Nothing is changed, and a host that runs isn't disturbed.
 
 mod clock;
+mod compiling;
 mod folders;
 mod plugins;
 mod ports;
@@ -43,7 +44,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let report = examine(&args.settings, &config::environment);
+    let inspect = compiling::inspect_in_child;
+    let mut report = examine(&args.settings, &config::environment, &inspect);
+    compiling::look(&mut report);
     if args.json {
         print_json(&report.json());
     } else {
@@ -56,7 +59,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn examine(settings: &Settings, env: &dyn Fn(&str) -> Option<String>) -> Report {
+/// What a plugin's bytes handle, or the first thing that is wrong with them.
+type Inspect<'i> = &'i dyn Fn(&[u8]) -> Result<Vec<String>, String>;
+
+fn examine(
+    settings: &Settings,
+    env: &dyn Fn(&str) -> Option<String>,
+    inspect: Inspect<'_>,
+) -> Report {
     let mut report = Report::default();
     let config = settings::look(settings, env, &mut report);
     match config {
@@ -66,7 +76,7 @@ fn examine(settings: &Settings, env: &dyn Fn(&str) -> Option<String>) -> Report 
             ports::look(&config, held, &mut report);
             for endpoint in &config.endpoints {
                 folders::plugins(endpoint, &mut report);
-                plugins::look(endpoint, &config.limits, &mut report);
+                plugins::look(endpoint, &config.limits, inspect, &mut report);
             }
             clock::look(&config.data, &mut report);
         }

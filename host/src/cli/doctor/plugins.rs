@@ -3,15 +3,20 @@
 
 use std::path::Path;
 
+use super::Inspect;
 use super::report::Report;
 use crate::config::{EndpointConfig, Limits};
-use crate::contract;
 use crate::plugins::folder::{self, Listing, MAX_MANIFEST, MAX_WASM};
 use crate::plugins::manifest::{Manifest, Policy};
 use crate::service;
 use crate::types::PluginName;
 
-pub(super) fn look(endpoint: &EndpointConfig, limits: &Limits, report: &mut Report) {
+pub(super) fn look(
+    endpoint: &EndpointConfig,
+    limits: &Limits,
+    inspect: Inspect<'_>,
+    report: &mut Report,
+) {
     let folder = &endpoint.plugins;
     // What is wrong with the folder itself is said elsewhere.
     let Ok(Listing { plugins, refused }) = folder::list(folder) else {
@@ -40,7 +45,7 @@ pub(super) fn look(endpoint: &EndpointConfig, limits: &Limits, report: &mut Repo
             Err(refusal) => report.problem(&topic, refusal.to_string(), None),
             Ok(files) => {
                 let manifest = files.manifest.is_some();
-                match plugin(folder, name, manifest, &policy) {
+                match plugin(folder, name, manifest, &policy, inspect) {
                     Ok(found) => report.ok(&topic, found),
                     Err(found) => {
                         let advice = format!(
@@ -65,6 +70,7 @@ fn plugin(
     name: &PluginName,
     manifest: bool,
     policy: &Policy,
+    inspect: Inspect<'_>,
 ) -> Result<String, String> {
     let mut disabled = false;
     if manifest {
@@ -76,11 +82,7 @@ fn plugin(
     }
     let bytes = folder::read(&place(folder, name, "wasm"), MAX_WASM);
     let bytes = bytes.map_err(|error| format!("it can't be read: {error}"))?;
-    let (_, inspection) = contract::read(&bytes).map_err(|error| error.to_string())?;
-    if let Some(problem) = inspection.problems.first() {
-        return Err(format!("it doesn't fit: {problem}"));
-    }
-    let handled: Vec<_> = inspection.handlers.interfaces().collect();
+    let handled = inspect(&bytes)?;
     let disabled = if disabled {
         "; disabled by its manifest"
     } else {

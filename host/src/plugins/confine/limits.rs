@@ -21,8 +21,7 @@ pub(super) fn set(bounds: Bounds) -> io::Result<()> {
     lower(Resource::Nproc, 0)?;
     lower(Resource::Memlock, 0)?;
     lower(Resource::Msgqueue, 0)?;
-    // Of regular files; pipes have no size.
-    lower(Resource::Fsize, 0)?;
+    lower(Resource::Fsize, bounds.file)?;
     // At the first the kernel says what it was (SIGXCPU), at the second it kills.
     limit(Resource::Cpu, seconds, seconds + 1)?;
     lower(Resource::As, bounds.memory)?;

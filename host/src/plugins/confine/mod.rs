@@ -1,9 +1,9 @@
 //! Takes from the compile child what compiling doesn't need, before it reads
-//! the first hostile byte.
+//! the first hostile byte; and from `hookbox check` what looking doesn't need.
 //!
-//! The child does all of it to itself, on its only thread, in this order:
+//! The process does all of it to itself, on its only thread, in this order:
 //!
-//! 1. [`parent`]: it dies with the host;
+//! 1. [`parent`]: it dies with the host (the child only);
 //! 2. no new privileges, no core dumps, nobody may trace it;
 //! 3. [`files`]: Landlock, so no file, no TCP port, no signal to others;
 //! 4. [`limits`]: memory, CPU time, no new descriptors, processes or files;
@@ -36,6 +36,18 @@ pub struct Bounds {
     pub memory: u64,
     /// Its CPU time, rounded up to whole seconds.
     pub cpu: Duration,
+    /// What it may write to an open file, in bytes. Pipes don't count.
+    pub file: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            memory: 1 << 30,
+            cpu: Duration::from_secs(120),
+            file: 0,
+        }
+    }
 }
 
 /// How much of a kernel's protection is active.
