@@ -32,7 +32,7 @@ Run it as the user that the host runs as, with the same flags and variables. Wit
 a running host the whole store is checked, which takes a while if it is large; a host
 can't be started on it meanwhile. Exit code: 0, or 1 if there is a problem.";
 
-/// Check configuration, folders, secrets, store, ports, plugins, toolchain and clock.
+/// Check configuration, folders, secrets, store, ports, plugins, compiling, toolchain and clock.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
