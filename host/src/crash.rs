@@ -9,8 +9,16 @@
 #[inline(always)]
 pub(crate) fn point(_: &'static str) {}
 
+/// The variable for a child, whose environment is empty otherwise, if it names a
+/// point there.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub(crate) fn for_child() -> Option<(&'static str, String)> {
+    None
+}
+
 #[cfg(debug_assertions)]
-pub(crate) use armed::point;
+pub(crate) use armed::{for_child, point};
 
 #[cfg(debug_assertions)]
 mod armed {
@@ -48,15 +56,21 @@ mod armed {
         armed.name == name && armed.left.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
+    /// The variable for a child, whose environment is empty otherwise, if it
+    /// names a point there.
+    pub(crate) fn for_child() -> Option<(&'static str, String)> {
+        let value = std::env::var(VARIABLE).ok()?;
+        value.starts_with("compile-").then_some((VARIABLE, value))
+    }
+
     /// Dies here if the environment says so.
     pub(crate) fn point(name: &'static str) {
         let Some(armed) = armed() else { return };
         if is_due(armed, name) {
             // Nothing runs after it, destructors and buffers included.
             let _ = kill_process(getpid(), Signal::KILL);
-            loop {
-                std::thread::park();
-            }
+            // A confined child can't even do that, but abort.
+            std::process::abort();
         }
     }
 

@@ -101,7 +101,8 @@ impl Bench {
         let built =
             build_plugin(&source, out.path(), &Options::default(), &mut |_| {}).expect("it builds");
         let component = std::fs::read(built.component).expect("it was written");
-        let code = compile::compile(&component).expect("it compiles");
+        let code = compile::compile(&compile::engine().expect("it starts"), &component)
+            .expect("it compiles");
         let sandbox = Sandbox::new(EngineLimits::default()).expect("the engine starts");
         let program = sandbox.load(&code).expect("it fits");
         let memory = Arc::default();

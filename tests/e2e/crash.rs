@@ -2,7 +2,6 @@
 //! handled after the restart.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,7 +10,7 @@ use hookbox_testkit::http::Client;
 use hookbox_testkit::wat::{self, World};
 use hookbox_testkit::{samples, wait_for};
 
-use crate::support::{deliveries, host};
+use crate::support::{children, deliveries, host, slow_to_compile};
 
 #[test]
 fn after_a_kill_every_event_that_was_answered_is_handled_by_each_plugin() {
@@ -76,7 +75,9 @@ fn events_that_came_while_a_plugin_was_compiled_are_handled_after_a_kill() {
     let mut host = host();
     host.install("quick", &wat::logs(World::ChatPush, "quick"));
     host.drop_in("slow", &slow_to_compile());
-    wait_for("the compile child", || has_child(host.pid()).then_some(()));
+    wait_for("the compile child", || {
+        (!children(host.pid()).is_empty()).then_some(())
+    });
     for number in 0..10 {
         host.post_chat(&format!("s-{number}"), "count me");
     }
@@ -91,33 +92,4 @@ fn events_that_came_while_a_plugin_was_compiled_are_handled_after_a_kill() {
     wait_for("everything to be handled", || {
         (deliveries(&host, "slow", "done").len() == 10).then_some(())
     });
-}
-
-/// How many functions take the compiler some seconds.
-const FUNCTIONS: u32 = 1000;
-
-/// A plugin that keeps the compiler busy for some seconds.
-fn slow_to_compile() -> Vec<u8> {
-    let mut items = String::new();
-    for function in 0..FUNCTIONS {
-        write!(items, "(func (param $x i64) (result i64) (local.get $x)").unwrap();
-        for step in 0..1000 {
-            let number = function * 1000 + step;
-            write!(
-                items,
-                "(i64.const {number}) (i64.mul) (local.get $x) (i64.xor)"
-            )
-            .unwrap();
-        }
-        items.push(')');
-    }
-    wat::plugin(World::ChatPush, &items, "(i32.const 16)")
-}
-
-fn has_child(process: u32) -> bool {
-    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
-    tasks.flatten().any(|task| {
-        let children = std::fs::read_to_string(task.path().join("children"));
-        children.is_ok_and(|children| !children.is_empty())
-    })
 }

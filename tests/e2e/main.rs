@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod breaker;
+mod compile;
 mod crash;
 mod duplicates;
 mod effects;

@@ -1,10 +1,12 @@
 //! What the tests share.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use hookbox::toolchain;
+use hookbox_testkit::wat::{self, World};
 use hookbox_testkit::{Host, HostOptions};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -69,4 +71,39 @@ pub(crate) fn fixture(name: &str) -> Vec<u8> {
         std::fs::read(&plugin.component).expect("it was built")
     };
     built.entry(name.into()).or_insert_with(build).clone()
+}
+
+/// How many functions take the compiler some seconds.
+const FUNCTIONS: u32 = 1000;
+
+/// A plugin that keeps the compiler busy for some seconds.
+pub(crate) fn slow_to_compile() -> Vec<u8> {
+    let mut items = String::new();
+    for function in 0..FUNCTIONS {
+        write!(items, "(func (param $x i64) (result i64) (local.get $x)").unwrap();
+        for step in 0..1000 {
+            let number = function * 1000 + step;
+            write!(
+                items,
+                "(i64.const {number}) (i64.mul) (local.get $x) (i64.xor)"
+            )
+            .unwrap();
+        }
+        items.push(')');
+    }
+    wat::plugin(World::ChatPush, &items, "(i32.const 16)")
+}
+
+/// The processes that a process has started.
+pub(crate) fn children(process: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    let children = |task: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(task.path().join("children"));
+        text.unwrap_or_default()
+    };
+    let text: String = tasks.flatten().map(children).collect();
+    let pids = text
+        .split_whitespace()
+        .map(|pid| pid.parse().expect("a pid"));
+    pids.collect()
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::contract::{self, Inspection, Item, MAX_BYTES, ReadError};
+use crate::plugins::confine::{self, Bounds};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -81,7 +82,14 @@ enum CheckError {
 /// # Errors
 /// When the output can't be written.
 pub(super) fn run(args: &Args) -> io::Result<Verdict> {
-    match check(args) {
+    let checked = match load(args) {
+        Ok(bytes) => {
+            confine()?;
+            check(args, &bytes)
+        }
+        Err(error) => Err(error),
+    };
+    match checked {
         Ok((verdict, text)) => {
             io::stdout().lock().write_all(text.as_bytes())?;
             Ok(verdict)
@@ -93,12 +101,25 @@ pub(super) fn run(args: &Args) -> io::Result<Verdict> {
     }
 }
 
-fn check(args: &Args) -> Result<(Verdict, String), CheckError> {
-    let bytes = read(&args.file).map_err(|source| CheckError::Open {
+/// Before the first byte is looked at: it may be somebody else's plugin. What is
+/// printed may go into a file.
+fn confine() -> io::Result<()> {
+    let bounds = Bounds {
+        file: u64::MAX,
+        ..Bounds::default()
+    };
+    confine::confine(bounds, |_| {}).map(drop)
+}
+
+fn load(args: &Args) -> Result<Vec<u8>, CheckError> {
+    read(&args.file).map_err(|source| CheckError::Open {
         path: args.file.clone(),
         source,
-    })?;
-    let result = contract::read(&bytes).map(|(_, inspection)| inspection);
+    })
+}
+
+fn check(args: &Args, bytes: &[u8]) -> Result<(Verdict, String), CheckError> {
+    let result = contract::read(bytes).map(|(_, inspection)| inspection);
     let verdict = verdict(&result);
     let text = match result {
         _ if args.json => format!("{:#}\n", as_json(&args.file, verdict, &result)),
@@ -257,7 +278,7 @@ mod tests {
             file: "no/such/file.wasm".into(),
             json: false,
         };
-        let error = check(&args).unwrap_err().to_string();
+        let error = load(&args).unwrap_err().to_string();
         assert!(
             error.starts_with("can't read no/such/file.wasm: "),
             "{error}"

@@ -53,7 +53,7 @@ enum Command {
     Doctor(doctor::Args),
     /// The child process that compiles one plugin.
     #[command(hide = true)]
-    Compile,
+    Compile(compile::Args),
 }
 
 fn dispatch(command: Command) -> Result<ExitCode, Box<dyn Error>> {
@@ -74,8 +74,8 @@ fn dispatch(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Retry(args) => retry::run(&args)?,
         Command::Replay(args) => replay::run(&args)?,
         Command::Doctor(args) => doctor::run(&args),
-        Command::Compile => {
-            compile::run()?;
+        Command::Compile(args) => {
+            compile::run(&args)?;
             ExitCode::SUCCESS
         }
     })

@@ -10,6 +10,7 @@
 //! Paths in the file start at the file's folder; those of variables and flags at
 //! the current one.
 
+mod compile;
 mod endpoints;
 mod memory;
 mod outbound;
@@ -31,12 +32,13 @@ use crate::ingest::serve::ServeOptions;
 use crate::journal::JournalOptions;
 use crate::types::Secret;
 
+pub use compile::CompileConfig;
 pub use endpoints::EndpointConfig;
 pub use memory::available as available_memory;
 pub use outbound::OutboundConfig;
 pub use raw::{
-    RawAdmin, RawAuth, RawConfig, RawEndpoint, RawIngest, RawJournal, RawLimits, RawOutbound,
-    RawScheme,
+    RawAdmin, RawAuth, RawCompile, RawConfig, RawEndpoint, RawIngest, RawJournal, RawLimits,
+    RawOutbound, RawScheme,
 };
 pub use secret::{SecretError, SecretRef};
 pub use toml_file::Diagnosis;
@@ -68,6 +70,8 @@ pub struct Config {
     pub retention_size: Option<u64>,
     /// Bounds of attempts.
     pub limits: Limits,
+    /// Bounds of compiling.
+    pub compile: CompileConfig,
     /// How requests of plugins leave the host.
     pub outbound: OutboundConfig,
 }

@@ -99,6 +99,20 @@ keys! {
 }
 
 keys! {
+    /// `[compile]`
+    RawCompile {
+        /// Memory of a compile child.
+        memory: Size,
+        /// CPU time of a compile child.
+        cpu: Span,
+        /// Time of a compile child in all.
+        wall: Span,
+        /// How large the cache of compiled code may be.
+        cache: Size,
+    }
+}
+
+keys! {
     /// `[outbound]`
     RawOutbound {
         /// Networks that requests may go to besides public addresses.
@@ -190,6 +204,9 @@ pub struct RawConfig {
     /// `[limits]`
     #[serde(default)]
     pub limits: RawLimits,
+    /// `[compile]`
+    #[serde(default)]
+    pub compile: RawCompile,
     /// `[outbound]`
     #[serde(default)]
     pub outbound: RawOutbound,
@@ -223,6 +240,7 @@ impl RawConfig {
             ingest: self.ingest.over(below.ingest),
             journal: self.journal.over(below.journal),
             limits: self.limits.over(below.limits),
+            compile: self.compile.over(below.compile),
             outbound: self.outbound.over(below.outbound),
         }
     }

@@ -9,7 +9,8 @@ use axum::http::HeaderName;
 
 use super::raw::{RawAuth, RawConfig, RawIngest, RawLimits, RawScheme};
 use super::{
-    AdminConfig, Config, ConfigError, Limits, SecretRef, Size, Span, endpoints, memory, outbound,
+    AdminConfig, Config, ConfigError, Limits, SecretRef, Size, Span, compile, endpoints, memory,
+    outbound,
 };
 use crate::ingest::Bounds;
 use crate::ingest::auth::Scheme;
@@ -47,6 +48,7 @@ pub(super) fn resolve(raw: RawConfig, env: Env<'_>) -> Result<Config, ConfigErro
     let (bounds, serve) = ingest(&raw.ingest)?;
     let journal = journal(&raw);
     let data = raw.data();
+    let compile = compile::resolve(&raw.compile)?;
     let outbound = outbound::resolve(raw.outbound, serve.grace)?;
     Ok(Config {
         listen,
@@ -59,6 +61,7 @@ pub(super) fn resolve(raw: RawConfig, env: Env<'_>) -> Result<Config, ConfigErro
         retention: raw.journal.retention.map_or(WEEK, |span| span.0),
         retention_size: raw.journal.retention_size.map(|size| size.0),
         limits: limits(&raw.limits)?,
+        compile,
         outbound,
     })
 }

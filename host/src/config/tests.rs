@@ -428,3 +428,19 @@ fn every_secret_is_listed_with_its_key() {
         ]
     );
 }
+
+#[test]
+fn compiling_is_bounded_within_reason() {
+    let compile =
+        resolve("[compile]\nmemory = '256MiB'\ncpu = '5s'\nwall = '7s'\ncache = '1MiB'\n");
+    let compile = compile.unwrap().compile;
+    let bounds = compile.limits.bounds;
+    assert_eq!((bounds.memory, bounds.cpu.as_secs()), (256 << 20, 5));
+    assert_eq!((compile.limits.wall.as_secs(), compile.cache), (7, 1 << 20));
+
+    let message = error("compile.memory = '255MiB'");
+    assert_eq!(message, "`compile.memory`: must be at least 256MiB");
+    let message = error("compile.cpu = '999ms'");
+    assert_eq!(message, "`compile.cpu`: must be at least 1s");
+    assert!(error("compile.wall = '0s'").starts_with("`compile.wall`"));
+}

@@ -2,27 +2,42 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::debug;
 
-use super::child::Answer;
+use super::confine::Bounds;
+use super::confine::probe::Report;
+use super::talk::{self, Ended};
+use crate::crash;
 
-/// The largest answer of a child that is taken, in bytes.
-const MAX_ANSWER: u64 = 1 << 30;
+/// What compiling one file may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// The child's memory and CPU time. Its code can't be larger than its memory.
+    pub bounds: Bounds,
+    /// The time in all, when others need the CPU as well.
+    pub wall: Duration,
+}
 
-/// How much of what a crashing child said is shown, in bytes.
-const MAX_COMPLAINT: u64 = 2 << 10;
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self {
+            bounds: Bounds::default(),
+            wall: Duration::from_secs(300),
+        }
+    }
+}
 
 /// Starts compile children.
 #[derive(Clone, Debug)]
 pub struct Compiler {
     program: PathBuf,
-    timeout: Duration,
+    limits: CompileLimits,
     /// One at a time: compiling must not take the machine away from ingest.
     turn: Arc<Semaphore>,
 }
@@ -41,13 +56,33 @@ pub enum CompileError {
     #[error("{0}")]
     Refused(String),
     /// It takes longer than a plugin may.
-    #[error("compiling it took longer than {} s and was stopped", .0.as_secs())]
+    #[error(
+        "compiling it took longer than {} s and was stopped; make it smaller, or raise `compile.wall`",
+        .0.as_secs_f32()
+    )]
     Timeout(Duration),
+    /// It takes more CPU time than a plugin may.
+    #[error(
+        "compiling it took more than {} s of CPU time and was stopped; make it smaller, or raise `compile.cpu`",
+        .0.as_secs_f32()
+    )]
+    Cpu(Duration),
+    /// It takes more memory than a plugin may.
+    #[error(
+        "compiling it took more than {0} bytes of memory and was stopped; make it smaller, or raise `compile.memory`"
+    )]
+    Memory(u64),
     /// The child ended without an answer.
     #[error("the compiler crashed on it ({status}){complaint}")]
     Crashed {
         /// How it ended.
         status: ExitStatus,
+        /// The beginning of what it said, if anything.
+        complaint: String,
+    },
+    /// The child ended well and its answer is none.
+    #[error("the compiler's answer can't be understood{complaint}")]
+    Garbled {
         /// The beginning of what it said, if anything.
         complaint: String,
     },
@@ -62,12 +97,12 @@ pub enum CompileError {
 }
 
 impl Compiler {
-    /// Children are `program compile`; each may take `timeout`.
+    /// Children are `program compile`.
     #[must_use]
-    pub fn new(program: PathBuf, timeout: Duration) -> Self {
+    pub fn new(program: PathBuf, limits: CompileLimits) -> Self {
         Self {
             program,
-            timeout,
+            limits,
             turn: Arc::new(Semaphore::new(1)),
         }
     }
@@ -84,6 +119,60 @@ impl Compiler {
             _permit: permit,
         })
     }
+
+    /// Has a child try what it must not be able to do.
+    ///
+    /// # Errors
+    /// See [`CompileError`].
+    pub async fn self_test(&self) -> Result<Report, CompileError> {
+        let mut command = self.command();
+        command.arg("--self-test");
+        let ended = self.talk(command, b"").await?;
+        serde_json::from_slice(&ended.output).map_err(|_| self.failure(&ended))
+    }
+
+    /// To be run from a task, or a thread that lives as long as the host: the
+    /// child dies with the thread that starts it.
+    async fn talk(&self, mut command: Command, file: &[u8]) -> Result<Ended, CompileError> {
+        let child = talk::start(&mut command)?;
+        let wall = self.limits.wall;
+        let talk = talk::talk(child, file, self.limits.bounds.memory);
+        tokio::time::timeout(wall, talk)
+            .await
+            .map_err(|_elapsed| CompileError::Timeout(wall))?
+    }
+
+    fn command(&self) -> Command {
+        let Bounds { memory, cpu, .. } = self.limits.bounds;
+        let seconds = cpu.as_secs() + u64::from(cpu.subsec_nanos() > 0);
+        let mut command = Command::new(&self.program);
+        command
+            .env_clear()
+            .envs(crash::for_child())
+            .arg("compile")
+            .args(["--parent", &std::process::id().to_string()])
+            .args(["--memory", &memory.to_string()])
+            .args(["--cpu", &seconds.to_string()]);
+        command
+    }
+
+    /// What it means that a child ended without an answer.
+    fn failure(&self, ended: &Ended) -> CompileError {
+        let Bounds { memory, cpu, .. } = self.limits.bounds;
+        let complaint = ended.shown_complaint();
+        if ended.by_cpu_limit() {
+            CompileError::Cpu(cpu)
+        } else if ended.by_memory_limit() {
+            CompileError::Memory(memory)
+        } else if ended.status.success() {
+            CompileError::Garbled { complaint }
+        } else {
+            CompileError::Crashed {
+                status: ended.status,
+                complaint,
+            }
+        }
+    }
 }
 
 impl Turn<'_> {
@@ -93,115 +182,24 @@ impl Turn<'_> {
     /// # Errors
     /// See [`CompileError`].
     pub async fn compile(&self, file: &[u8]) -> Result<Vec<u8>, CompileError> {
-        let child = start(Command::new(&self.compiler.program).arg("compile"))?;
-        let timeout = self.compiler.timeout;
-        tokio::time::timeout(timeout, talk(child, file, MAX_ANSWER))
-            .await
-            .map_err(|_elapsed| CompileError::Timeout(timeout))?
-    }
-}
-
-fn start(command: &mut Command) -> io::Result<Child> {
-    command
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-}
-
-async fn talk(mut child: Child, file: &[u8], most: u64) -> Result<Vec<u8>, CompileError> {
-    let (Some(mut stdin), Some(stdout), Some(mut stderr)) =
-        (child.stdin.take(), child.stdout.take(), child.stderr.take())
-    else {
-        return Err(CompileError::Io(io::Error::other("its pipes are missing")));
-    };
-    let send = async {
-        // A child that has seen enough closes its end: its answer says why.
-        let _ = stdin.write_all(file).await;
-        drop(stdin);
-        Ok(())
-    };
-    let receive = async {
-        let mut answer = Vec::new();
-        let mut bounded = stdout.take(most.saturating_add(1));
-        bounded.read_to_end(&mut answer).await?;
-        if answer.len() as u64 > most {
-            return Err(CompileError::TooMuchCode(most));
+        let compiler = self.compiler;
+        let mut ended = compiler.talk(compiler.command(), file).await?;
+        // The first it says: without it, nothing confines it.
+        let Some(confinement) = ended.take_confinement() else {
+            return Err(compiler.failure(&ended));
+        };
+        debug!(
+            landlock = %confinement.landlock, seccomp = %confinement.seccomp,
+            "the compile child was confined"
+        );
+        match ended.take_answer() {
+            Some(Ok(code)) => Ok(code),
+            Some(Err(problem)) => Err(CompileError::Refused(problem)),
+            None => Err(compiler.failure(&ended)),
         }
-        Ok(answer)
-    };
-    let listen = async {
-        let mut complaint = Vec::new();
-        let mut beginning = (&mut stderr).take(MAX_COMPLAINT);
-        beginning.read_to_end(&mut complaint).await?;
-        // What nobody reads would block the child once its pipe is full.
-        tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await?;
-        Ok(complaint)
-    };
-    // The first failure drops the child, which ends it.
-    let ((), answer, complaint) = tokio::try_join!(send, receive, listen)?;
-    let status = child.wait().await?;
-    match parse(answer) {
-        Some((Answer::Compiled, code)) if status.success() => Ok(code),
-        Some((Answer::Refused { problem }, _)) => Err(CompileError::Refused(problem)),
-        _ => Err(CompileError::Crashed {
-            status,
-            complaint: shown(&complaint),
-        }),
-    }
-}
-
-fn parse(mut answer: Vec<u8>) -> Option<(Answer, Vec<u8>)> {
-    let line_end = answer.iter().position(|&byte| byte == b'\n')?;
-    let code = answer.split_off(line_end + 1);
-    Some((serde_json::from_slice(&answer).ok()?, code))
-}
-
-fn shown(complaint: &[u8]) -> String {
-    let text = String::from_utf8_lossy(complaint);
-    match text.trim().escape_debug().to_string() {
-        nothing if nothing.is_empty() => nothing,
-        text => format!(": {text}"),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Much longer than any of these take.
-    const PATIENCE: Duration = Duration::from_secs(60);
-
-    async fn answer_of(script: &str, most: u64) -> Result<Vec<u8>, CompileError> {
-        let child = start(Command::new("/bin/sh").args(["-c", script])).expect("a shell");
-        tokio::time::timeout(PATIENCE, talk(child, b"file", most))
-            .await
-            .expect("it isn't stuck")
-    }
-
-    #[tokio::test]
-    async fn a_child_that_says_a_lot_still_answers() {
-        let script = "/usr/bin/head -c 1000000 /dev/zero >&2; echo '\"compiled\"'; printf code";
-        assert_eq!(answer_of(script, 100).await.expect("an answer"), b"code");
-    }
-
-    #[tokio::test]
-    async fn a_child_that_answers_without_end_is_stopped_and_said_so() {
-        let script = "echo '\"compiled\"'; while :; do echo code; done";
-        let answer = answer_of(script, 100_000).await;
-        assert!(
-            matches!(answer, Err(CompileError::TooMuchCode(100_000))),
-            "{answer:?}"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_child_that_crashes_is_quoted() {
-        let problem = answer_of("echo out of luck >&2; exit 3", 100).await;
-        let problem = problem.expect_err("no answer").to_string();
-        assert!(problem.contains("out of luck"), "{problem}");
-    }
-}
+#[path = "compile_tests.rs"]
+mod tests;

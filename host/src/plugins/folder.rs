@@ -188,6 +188,11 @@ fn stamp(metadata: &fs::Metadata) -> Stamp {
 /// # Errors
 /// When it isn't such a file or can't be read.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_open(open(path)?, limit)
+}
+
+/// Opens a regular file as [`read`] does.
+pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::options()
         .read(true)
@@ -196,6 +201,11 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
+    Ok(file)
+}
+
+/// Reads at most `limit` bytes.
+pub(super) fn read_open(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut bounded = file.take(limit.saturating_add(1));
     bounded.read_to_end(&mut bytes)?;

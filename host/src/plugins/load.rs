@@ -164,14 +164,19 @@ impl Workbench {
             Err(source) => return Err(Problem::Read { path, source }),
         };
         let hash = ContentHash::of(&file);
-        match self.cache.get(&self.key(&hash)) {
-            Some(code) => Ok(Lookup::Known(self.link(manifest, &hash, &code)?)),
-            None => Ok(Lookup::New(Source {
-                manifest: Box::new(manifest),
-                hash,
-                file,
-            })),
+        let key = self.key(&hash);
+        if let Some(code) = self.cache.get(&key) {
+            match self.link(manifest.clone(), &hash, &code) {
+                // Another processor's, say.
+                Err(Problem::Load(LoadError::Code(why))) => self.cache.reject(&key, &why),
+                linked => return Ok(Lookup::Known(linked?)),
+            }
         }
+        Ok(Lookup::New(Source {
+            manifest: Box::new(manifest),
+            hash,
+            file,
+        }))
     }
 
     fn link(&self, manifest: Manifest, hash: &ContentHash, code: &[u8]) -> Result<Linked, Problem> {

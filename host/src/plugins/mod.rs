@@ -3,8 +3,8 @@
 //! [`watch`] says that something may have changed; [`folder`] lists what is
 //! there; [`settle`] decides which changes have come to rest. For each of those
 //! the [`loader`] starts a [`load`], which reads the file, has it compiled by a
-//! child process ([`compile`], answered by [`child`]) unless the [`cache`] knows
-//! it, and links it; then it swaps the plugin in, unless a newer load has started
+//! child process ([`compile`], answered by [`child`], which [`confine`] takes
+//! everything else from) unless the [`cache`] knows it, and links it; then it swaps the plugin in, unless a newer load has started
 //! ([`loads`]). The [`registry`] holds what the operator sees.
 //!
 //! Whoever writes the folder is not trusted: names are checked, links are not
@@ -15,6 +15,7 @@
 pub mod cache;
 pub mod child;
 pub mod compile;
+pub mod confine;
 pub mod folder;
 mod load;
 pub mod loader;
@@ -22,6 +23,7 @@ mod loads;
 pub mod manifest;
 pub mod registry;
 pub mod settle;
+mod talk;
 mod watch;
 
 pub use loader::{Loader, Options};

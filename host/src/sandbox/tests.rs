@@ -27,7 +27,8 @@ fn sandbox() -> Sandbox {
 }
 
 fn load(sandbox: &Sandbox, component: &[u8]) -> Program {
-    let code = compile::compile(component).expect("it compiles");
+    let code =
+        compile::compile(&compile::engine().expect("it starts"), component).expect("it compiles");
     sandbox.load(&code).expect("it fits")
 }
 

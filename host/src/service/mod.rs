@@ -47,9 +47,6 @@ use crate::types::{PluginKey, UnixMicros};
 /// log into its file. Without that the next start does it.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// How long compiling one file may take.
-const COMPILE_TIMEOUT: Duration = Duration::from_secs(300);
-
 /// How often old events are removed.
 const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -135,9 +132,11 @@ impl Service {
         let sqlite = SqliteJournal::open(&config.data, config.journal.clone(), feed)?;
         let sqlite = Arc::new(sqlite);
         let journal: Arc<dyn Journal> = sqlite.clone();
-        let cache = CodeCache::open(&config.data).map_err(|source| ServiceError::Cache {
-            folder: config.data.clone(),
-            source,
+        let cache = CodeCache::open(&config.data, config.compile.cache).map_err(|source| {
+            ServiceError::Cache {
+                folder: config.data.clone(),
+                source,
+            }
         })?;
         inbox
             .start(
@@ -197,7 +196,7 @@ impl Service {
             dispatcher: dispatcher.clone(),
             registry: Arc::clone(&registry),
             cache: Arc::new(cache),
-            compiler: Compiler::new(own_program(), COMPILE_TIMEOUT),
+            compiler: Compiler::new(own_program(), config.compile.limits),
         };
         retire(journal.as_ref(), &config.endpoints).await?;
         let listed = load(loader, config.endpoints, policy(&config.limits)).await?;

@@ -4,6 +4,7 @@
 //! Nothing is changed, and a host that runs isn't disturbed.
 
 mod clock;
+mod compiling;
 mod folders;
 mod plugins;
 mod ports;
@@ -31,7 +32,7 @@ Run it as the user that the host runs as, with the same flags and variables. Wit
 a running host the whole store is checked, which takes a while if it is large; a host
 can't be started on it meanwhile. Exit code: 0, or 1 if there is a problem.";
 
-/// Check configuration, folders, secrets, store, ports, plugins, toolchain and clock.
+/// Check configuration, folders, secrets, store, ports, plugins, compiling, toolchain and clock.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -43,7 +44,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let report = examine(&args.settings, &config::environment);
+    let inspect = compiling::inspect_in_child;
+    let mut report = examine(&args.settings, &config::environment, &inspect);
+    compiling::look(&mut report);
     if args.json {
         print_json(&report.json());
     } else {
@@ -56,7 +59,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn examine(settings: &Settings, env: &dyn Fn(&str) -> Option<String>) -> Report {
+/// What a plugin's bytes handle, or the first thing that is wrong with them.
+type Inspect<'i> = &'i dyn Fn(&[u8]) -> Result<Vec<String>, String>;
+
+fn examine(
+    settings: &Settings,
+    env: &dyn Fn(&str) -> Option<String>,
+    inspect: Inspect<'_>,
+) -> Report {
     let mut report = Report::default();
     let config = settings::look(settings, env, &mut report);
     match config {
@@ -66,7 +76,7 @@ fn examine(settings: &Settings, env: &dyn Fn(&str) -> Option<String>) -> Report 
             ports::look(&config, held, &mut report);
             for endpoint in &config.endpoints {
                 folders::plugins(endpoint, &mut report);
-                plugins::look(endpoint, &config.limits, &mut report);
+                plugins::look(endpoint, &config.limits, inspect, &mut report);
             }
             clock::look(&config.data, &mut report);
         }

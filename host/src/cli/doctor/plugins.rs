@@ -3,16 +3,21 @@
 
 use std::path::Path;
 
+use super::Inspect;
 use super::report::Report;
 use crate::cli::plugins;
 use crate::config::{EndpointConfig, Limits};
-use crate::contract;
 use crate::plugins::folder::{self, Listing, MAX_MANIFEST, MAX_WASM};
 use crate::plugins::manifest::{Manifest, Policy};
 use crate::service;
 use crate::types::PluginName;
 
-pub(super) fn look(endpoint: &EndpointConfig, limits: &Limits, report: &mut Report) {
+pub(super) fn look(
+    endpoint: &EndpointConfig,
+    limits: &Limits,
+    inspect: Inspect<'_>,
+    report: &mut Report,
+) {
     let folder = &endpoint.plugins;
     // What is wrong with the folder itself is said elsewhere.
     let Ok(Listing { plugins, refused }) = folder::list(folder) else {
@@ -48,7 +53,7 @@ pub(super) fn look(endpoint: &EndpointConfig, limits: &Limits, report: &mut Repo
                         continue;
                     }
                 };
-                match plugin(folder, name) {
+                match plugin(folder, name, inspect) {
                     Ok(found) if disabled => {
                         report.ok(&topic, format!("{found}; disabled by its manifest"));
                     }
@@ -88,13 +93,9 @@ fn disabled(
 }
 
 /// What it handles, or the first thing that is wrong.
-fn plugin(folder: &Path, name: &PluginName) -> Result<String, String> {
+fn plugin(folder: &Path, name: &PluginName, inspect: Inspect<'_>) -> Result<String, String> {
     let bytes = folder::read(&place(folder, name, "wasm"), MAX_WASM);
     let bytes = bytes.map_err(|error| format!("it can't be read: {error}"))?;
-    let (_, inspection) = contract::read(&bytes).map_err(|error| error.to_string())?;
-    if let Some(problem) = inspection.problems.first() {
-        return Err(format!("it doesn't fit: {problem}"));
-    }
-    let handled: Vec<_> = inspection.handlers.interfaces().collect();
+    let handled = inspect(&bytes)?;
     Ok(format!("handles {}", handled.join(", ")))
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::report::{Level, Line};
 use super::*;
+use crate::contract;
 use crate::journal::JournalOptions;
 use crate::journal::sqlite::SqliteJournal;
 
@@ -38,7 +39,20 @@ impl Bench {
     }
 
     fn report(&self) -> Report {
-        examine(&self.settings, &|_| None)
+        examine(&self.settings, &|_| None, &in_process)
+    }
+}
+
+/// What the child would say; the program of a unit test has no such command.
+fn in_process(bytes: &[u8]) -> Result<Vec<String>, String> {
+    let (_, inspection) = contract::read(bytes).map_err(|error| error.to_string())?;
+    match inspection.problems.first() {
+        Some(problem) => Err(problem.to_string()),
+        None => Ok(inspection
+            .handlers
+            .interfaces()
+            .map(str::to_owned)
+            .collect()),
     }
 }
 

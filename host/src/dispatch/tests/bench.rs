@@ -127,7 +127,8 @@ impl Bench {
     }
 
     async fn install(&self, key: PluginKey, component: &[u8], settings: Settings) {
-        let code = compile::compile(component).expect("it compiles");
+        let code = compile::compile(&compile::engine().expect("it starts"), component)
+            .expect("it compiles");
         let plugin = Plugin {
             version: "1".into(),
             program: self.sandbox.load(&code).expect("it fits"),

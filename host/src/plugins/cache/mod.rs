@@ -6,9 +6,11 @@
 //! Someone who can write to the data folder can run code in the host anyway and
 //! is out of scope.
 
-use std::fs::{self, DirBuilder, File};
+mod secret;
+
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -17,12 +19,6 @@ use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::folder;
-
-/// The size of all entries, in bytes, that the oldest are removed to keep.
-const MAX_TOTAL: u64 = 2 << 30;
-
-/// The largest entry, in bytes.
-const MAX_ENTRY: u64 = 1 << 30;
 
 const TAG: usize = 32;
 
@@ -67,54 +63,90 @@ impl ContentHash {
 pub struct CodeCache {
     folder: PathBuf,
     secret: [u8; 32],
+    /// The size of all entries, in bytes, that the longest unused are removed
+    /// to keep.
+    most: u64,
 }
 
 impl CodeCache {
-    /// Opens or creates the cache in the data folder.
+    /// Opens or creates the cache in the data folder; it keeps `most` bytes.
     ///
     /// # Errors
     /// When its folder or key can't be made or read.
-    pub fn open(data: &Path) -> io::Result<Self> {
+    pub fn open(data: &Path, most: u64) -> io::Result<Self> {
         let folder = data.join("code");
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&folder)?;
-        let secret = load_or_make_secret(&data.join("code.key"))?;
-        Ok(Self { folder, secret })
+        make_private(&folder)?;
+        let secret = secret::load_or_make(&data.join("code.key"))?;
+        Ok(Self {
+            folder,
+            secret,
+            most,
+        })
     }
 
     /// The entry's content, if there is one and it is ours.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Vec<u8>> {
         let path = self.path(key);
-        let mut entry = folder::read(&path, MAX_ENTRY).ok()?;
-        if entry.len() < TAG {
-            return None;
+        let entry = folder::open(&path).and_then(|file| {
+            // For what is removed first; no reason not to use it.
+            let _ = file.set_modified(SystemTime::now());
+            folder::read_open(file, self.most.saturating_add(TAG as u64))
+        });
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(problem) => {
+                self.reject(key, &problem.to_string());
+                return None;
+            }
+        };
+        let verified = self.verified(key, entry);
+        if verified.is_none() {
+            self.reject(key, "it isn't what this host has stored");
         }
-        let tag = entry.split_off(entry.len() - TAG);
-        if self.mac(key, &entry).verify_slice(&tag).is_err() {
-            tracing::warn!(
-                entry = %path.display(),
-                "an entry of the code cache doesn't verify; it is removed and compiled again"
-            );
-            let _ = fs::remove_file(&path);
-            return None;
-        }
-        Some(entry)
+        verified
     }
 
-    /// Adds an entry, and removes the oldest if they have become too many.
+    /// Removes an entry that can't be used, and says why.
+    pub fn reject(&self, key: &Key, why: &str) {
+        let path = self.path(key);
+        tracing::warn!(
+            entry = %path.display(),
+            "an entry of the code cache is removed, and the plugin compiled again: {why}"
+        );
+        let _ = fs::remove_file(&path);
+    }
+
+    /// Adds an entry, and removes the longest unused if they have become too many.
     ///
     /// # Errors
     /// When it can't be written; the cache is unchanged then.
     pub fn put(&self, key: &Key, content: &[u8]) -> io::Result<()> {
+        if content.len() as u64 > self.most {
+            return Err(io::Error::other(format!(
+                "it has {} bytes, and the cache at most {}; raise `compile.cache`",
+                content.len(),
+                self.most
+            )));
+        }
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(content)?;
         file.write_all(&self.mac(key, content).finalize().into_bytes())?;
         file.persist(self.path(key))
             .map_err(|failed| failed.error)?;
         self.shrink()
+    }
+
+    /// The content without its tag, if that is right.
+    fn verified(&self, key: &Key, mut entry: Vec<u8>) -> Option<Vec<u8>> {
+        let tag = entry.split_off(entry.len().checked_sub(TAG)?);
+        self.mac(key, &entry).verify_slice(&tag).ok()?;
+        Some(entry)
     }
 
     fn path(&self, key: &Key) -> PathBuf {
@@ -142,7 +174,8 @@ impl CodeCache {
         let mut total = 0u64;
         for (_, size, path) in entries {
             total = total.saturating_add(size);
-            if total > MAX_TOTAL {
+            // The newest may be above by its tag.
+            if total > self.most.saturating_add(TAG as u64) {
                 fs::remove_file(path)?;
             }
         }
@@ -150,67 +183,27 @@ impl CodeCache {
     }
 }
 
-fn load_or_make_secret(path: &Path) -> io::Result<[u8; 32]> {
-    let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0);
-    match File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(nofollow)
-        .open(path)
-    {
-        Ok(mut file) => {
-            let mut secret = [0; 32];
-            // A version-4 UUID carries 122 bits from the system's generator.
-            for part in secret.chunks_exact_mut(16) {
-                part.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-            }
-            file.write_all(&secret)?;
-            file.sync_all()?;
-            Ok(secret)
+/// Takes the folder from other users, who may have been let in by a restored
+/// backup or an older mode. A link in its place is an error.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = File::options()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
+        .open(folder)?;
+    if let Err(problem) = secret::check_private(&opened) {
+        let closed = opened.set_permissions(Permissions::from_mode(0o700));
+        if closed
+            .and_then(|()| secret::check_private(&opened))
+            .is_err()
+        {
+            // Entries are verified, whoever writes them.
+            tracing::warn!(folder = %folder.display(), "the folder of compiled code: {problem}");
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let bytes = folder::read(path, 32)?;
-            bytes.try_into().map_err(|_| {
-                io::Error::other(format!(
-                    "{} is damaged; remove it and the folder `code` beside it",
-                    path.display()
-                ))
-            })
-        }
-        Err(error) => Err(error),
     }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(content: &[u8]) -> Key {
-        Key::new(&ContentHash::of(content), 7)
-    }
-
-    #[test]
-    fn an_entry_comes_back_after_a_restart() {
-        let data = tempfile::tempdir().expect("a scratch folder");
-        let cache = CodeCache::open(data.path()).expect("opened");
-        cache.put(&key(b"a"), b"code").expect("stored");
-        let again = CodeCache::open(data.path()).expect("opened");
-        assert_eq!(again.get(&key(b"a")).as_deref(), Some(&b"code"[..]));
-        assert_eq!(again.get(&key(b"b")), None);
-    }
-
-    #[test]
-    fn a_changed_or_renamed_entry_is_not_used() {
-        let data = tempfile::tempdir().expect("a scratch folder");
-        let cache = CodeCache::open(data.path()).expect("opened");
-        cache.put(&key(b"a"), b"code").expect("stored");
-        fs::copy(cache.path(&key(b"a")), cache.path(&key(b"b"))).expect("copied");
-        assert_eq!(cache.get(&key(b"b")), None);
-
-        let mut bytes = fs::read(cache.path(&key(b"a"))).expect("read");
-        bytes[0] ^= 1;
-        fs::write(cache.path(&key(b"a")), bytes).expect("written");
-        assert_eq!(cache.get(&key(b"a")), None);
-    }
-}
+#[path = "tests.rs"]
+mod tests;
