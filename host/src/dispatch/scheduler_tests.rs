@@ -395,11 +395,13 @@ proptest! {
     /// stands still holds back only itself, and in the end everything has run and
     /// nothing is left in memory.
     #[test]
-    fn nothing_is_lost_doubled_or_out_of_order(bounds in bounds(), steps in steps()) {
+    fn nothing_is_lost_doubled_or_out_of_order(bounds in bounds(), stuck: bool, steps in steps()) {
         let mut model = Model::new(bounds);
+        model.stuck = stuck;
         for (kind, one, two) in steps {
             model.step(kind, one, two);
         }
+        model.stuck = true;
         model.drain();
         let held_back = model.pending.values().filter(|it| !model.is_stuck(it));
         prop_assert_eq!(held_back.count(), 0, "{:?} are left", model.pending.keys());
