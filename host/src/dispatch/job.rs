@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::breaker::Probe;
 use super::contention::Contest;
+use super::lane::Load;
 use super::retry::Attempts;
 use crate::types::{DeliveryId, StoredEvent};
 
@@ -51,6 +52,14 @@ impl Job {
     /// The size of its body.
     pub(super) fn bytes(&self) -> usize {
         self.event.event.body.len()
+    }
+
+    /// What it takes of a lane's memory.
+    pub(super) fn load(&self) -> Load {
+        Load {
+            deliveries: 1,
+            bytes: self.bytes(),
+        }
     }
 
     pub(super) fn owned_session(&self) -> Option<&str> {

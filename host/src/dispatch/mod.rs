@@ -10,7 +10,9 @@
 //!
 //! The store is the queue: a lane holds at most [`lane::CAPACITY`] deliveries and
 //! [`lane::MAX_BYTES`] of bodies in memory. What comes in beyond that is read back
-//! in pages when there is room, just as after a start.
+//! in pages when there is room, just as after a start. What waits behind the first
+//! delivery of one session has a share of that, so that a session that stands still
+//! keeps no other from memory.
 //!
 //! Not every attempt counts. One that meets an entry that another has changed is
 //! made again, and entries that are fought over have their users queue up

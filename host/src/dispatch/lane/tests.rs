@@ -1,13 +1,17 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::dispatch::now::Now;
+use crate::dispatch::retry::Attempts;
+use crate::journal::{Pending, PendingPage};
 use crate::types::event::Event;
 use crate::types::{EndpointName, EventId, EventSeq, Payload, StoredEvent, UnixMicros};
 
-fn event(session: Option<&str>, body: Bytes) -> StoredEvent {
+pub(super) fn event(session: Option<&str>, body: Bytes) -> StoredEvent {
     StoredEvent {
         seq: EventSeq(1),
         event: Arc::new(Event {
@@ -241,7 +245,7 @@ fn what_is_to_run_again_after_the_plugin_went_is_read_when_it_is_back() {
     let running = start(&mut lane);
     lane.clear();
     lane.leave(&running);
-    assert!(lane.is_empty() && lane.sessions.is_empty());
+    assert!(lane.is_empty() && lane.sessions.len() == 0);
     lane.next_page();
     take(&mut lane, page(vec![pending(1, Some("a"))]));
     assert_eq!(started(&mut lane), [1]);
