@@ -1,6 +1,6 @@
-//! What the requests of all attempts share: a thread of their own, so that no
-//! answer, however it floods, takes time from ingest, and a bound of connections,
-//! so that ingest keeps its open files.
+//! What the requests of all attempts share: a thread of their own, at a lower
+//! priority, so that no answer, however it floods, takes time from ingest; and a
+//! bound of connections, so that ingest keeps its open files.
 
 use std::io;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ const MAX_CONNECTIONS: usize = 256;
 /// ones have the next one wait, and nobody else.
 const MAX_LOOKUPS: usize = 64;
 
+/// Added to the thread's nice value: that of the handlers' threads.
+const NICENESS: i32 = 5;
+
 /// The way out.
 pub(in crate::sandbox) struct Network {
     pub(super) client: Client,
@@ -33,6 +36,10 @@ impl Network {
             .worker_threads(1)
             .max_blocking_threads(MAX_LOOKUPS)
             .thread_name("plugin-http")
+            .on_thread_start(|| {
+                // Not being allowed to is no reason not to run.
+                let _ = rustix::process::nice(NICENESS);
+            })
             .enable_all()
             .build()?;
         Ok(Self {
