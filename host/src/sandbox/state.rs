@@ -126,29 +126,22 @@ mod tests {
     use crate::sandbox::tests::store::Stored;
     use crate::types::{DeliveryId, EndpointName, EventId, PluginName};
 
-    fn held(most: usize, http: Option<Http>, log: SharedLog) {
-        let kv = Arc::new(Stored::default());
-        let collect = Collector::new(kv, Arc::default(), EffectLimits::default());
-        let wasi = Wasi::new(&log, http);
-        let memory = MemoryGuard::new(0);
-        let mut state = State::new(memory, Arc::default(), log, collect, Some(wasi));
-        let table = state.ctx().table;
-        let pushed = (0..=most).map(|number| table.push(number));
-        assert_eq!(pushed.filter(Result::is_ok).count(), most);
-    }
-
-    fn log() -> SharedLog {
+    #[test]
+    fn a_component_holds_no_more_handles_than_it_may() {
         let source = Source {
             endpoint: EndpointName::default_endpoint(),
             plugin: PluginName::new("test").expect("a good name"),
             event: EventId::generate(),
             delivery: DeliveryId(1),
         };
-        Arc::new(Mutex::new(AttemptLog::new(source, 1000)))
-    }
-
-    #[test]
-    fn a_component_holds_no_more_handles_than_it_may() {
-        held(MAX_HANDLES, None, log());
+        let log = Arc::new(Mutex::new(AttemptLog::new(source, 1000)));
+        let kv = Arc::new(Stored::default());
+        let collect = Collector::new(kv, Arc::default(), EffectLimits::default());
+        let wasi = Wasi::new(&log, None);
+        let memory = MemoryGuard::new(0);
+        let mut state = State::new(memory, Arc::default(), log, collect, Some(wasi));
+        let table = state.ctx().table;
+        let pushed = (0..=MAX_HANDLES).map(|number| table.push(number));
+        assert_eq!(pushed.filter(Result::is_ok).count(), MAX_HANDLES);
     }
 }

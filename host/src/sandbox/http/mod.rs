@@ -117,7 +117,10 @@ impl Requests {
             slots: Arc::clone(&self.slots),
             limits: self.limits,
             waits: self.waits(options),
-            between: self.wait(options.and_then(|asked| asked.between_bytes_timeout)),
+            between: wait(
+                self.wall,
+                options.and_then(|asked| asked.between_bytes_timeout),
+            ),
             told: Told::of(&self.log, &head.method, &target),
             method: head.method.as_str().to_owned(),
             target,
@@ -128,17 +131,18 @@ impl Requests {
 
     fn waits(&self, options: Option<RequestOptions>) -> Waits {
         let connect = options.and_then(|asked| asked.connect_timeout);
+        let head = options.and_then(|asked| asked.first_byte_timeout);
         Waits {
-            connect: self.wait(connect).min(self.wall / 2),
-            head: self.wait(options.and_then(|asked| asked.first_byte_timeout)),
+            connect: wait(self.wall, connect).min(self.wall / 2),
+            head: wait(self.wall, head),
         }
     }
+}
 
-    /// Leaves the handler some time to say what became of it.
-    fn wait(&self, asked: Option<Duration>) -> Duration {
-        let most = self.wall * 4 / 5;
-        asked.unwrap_or(most).min(most)
-    }
+/// Leaves the handler some time to say what became of it.
+fn wait(wall: Duration, asked: Option<Duration>) -> Duration {
+    let most = wall * 4 / 5;
+    asked.unwrap_or(most).min(most)
 }
 
 impl WasiHttpHooks for Requests {
@@ -194,5 +198,18 @@ impl WasiHttpView for State {
             table,
             ctx: &mut http.ctx,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wait_stays_below_the_attempts_time() {
+        let seconds = Duration::from_secs;
+        assert_eq!(wait(seconds(10), None), seconds(8));
+        assert_eq!(wait(seconds(10), Some(Duration::MAX)), seconds(8));
+        assert_eq!(wait(seconds(10), Some(seconds(1))), seconds(1));
     }
 }
