@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use hookbox::outbound::client::Bounds;
+use hookbox::outbound::{AllowedNets, Client, Connector, SystemResolver};
 use hookbox::sandbox::{
     Attempt, AttemptLimits, EngineLimits, KvProblem, KvSource, Program, Report, Sandbox, Verdict,
     compile,
@@ -103,7 +106,14 @@ impl Bench {
         let component = std::fs::read(built.component).expect("it was written");
         let code = compile::compile(&compile::engine().expect("it starts"), &component)
             .expect("it compiles");
-        let sandbox = Sandbox::new(EngineLimits::default()).expect("the engine starts");
+        let connector = Connector::new(
+            Arc::new(SystemResolver),
+            AllowedNets::default(),
+            Vec::new(),
+            Duration::from_secs(10),
+        );
+        let client = Client::new(connector, Bounds::default());
+        let sandbox = Sandbox::new(EngineLimits::default(), client).expect("the engine starts");
         let program = sandbox.load(&code).expect("it fits");
         let memory = Arc::default();
         Self {

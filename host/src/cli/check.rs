@@ -239,6 +239,9 @@ fn purpose(name: &str) -> &'static str {
         () if is("wasi:cli/terminal") => ": no terminal",
         () if is("wasi:cli/environment") => ": an empty environment",
         () if is("wasi:filesystem/") => ": an empty file system",
+        () if is("wasi:http/outgoing-handler") => {
+            ": requests that the manifest allows under [http]"
+        }
         () if is("wasi:sockets/") => ": no network",
         () => "",
     }

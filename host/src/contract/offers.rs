@@ -5,7 +5,7 @@ use super::wit::{PACKAGE, interface_names};
 
 /// The interfaces of WASI 0.2 that language runtimes bring along. Their patch
 /// versions are compatible with each other, so `0.2.x` stands for all of them.
-const WASI_0_2: [(&str, &[&str]); 6] = [
+const WASI_0_2: [(&str, &[&str]); 7] = [
     (
         "wasi:cli",
         &[
@@ -23,6 +23,7 @@ const WASI_0_2: [(&str, &[&str]); 6] = [
     ),
     ("wasi:clocks", &["monotonic-clock", "wall-clock"]),
     ("wasi:filesystem", &["preopens", "types"]),
+    ("wasi:http", &["outgoing-handler", "types"]),
     ("wasi:io", &["error", "poll", "streams"]),
     ("wasi:random", &["insecure", "insecure-seed", "random"]),
     (
@@ -82,17 +83,13 @@ pub(super) fn offer(full_name: &str) -> Offer {
         PACKAGE => Offer::Refused(What::UnknownInterface {
             nearest: nearest_interface(name.interface),
         }),
-        "wasi:http" => not_offered(
-            "direct HTTP isn't available to plugins in this version of the host: queue requests with \
-             hookbox:plugin/outbox@0.1.0, and turn wasi:http off in the language's tools (jco: `--disable http`)",
-        ),
         "wasi:keyvalue" => not_offered(
             "of wasi:keyvalue@0.2.0-draft2 the host offers store, atomics and batch: use these",
         ),
         _ => not_offered(
             "use what the host offers instead: wasi:logging/logging@0.1.0-draft, \
              wasi:config/store@0.2.0-rc.1, wasi:keyvalue (store, atomics, batch) @0.2.0-draft2, \
-             counters and outbox of hookbox:plugin@0.1.0, and of WASI 0.2 cli, clocks, filesystem, io, random, sockets",
+             counters and outbox of hookbox:plugin@0.1.0, and of WASI 0.2 cli, clocks, filesystem, http (outgoing-handler), io, random, sockets",
         ),
     }
 }
@@ -121,6 +118,8 @@ fn wasi(name: &Name<'_>, interfaces: &[&str]) -> Offer {
     }
     if interfaces.contains(&name.interface) {
         Offer::Wasi
+    } else if (name.package, name.interface) == ("wasi:http", "incoming-handler") {
+        not_offered("events come in as webhooks: export a handler of hookbox:plugin@0.1.0 instead")
     } else {
         not_offered("this isn't a stable interface of WASI 0.2: build without it")
     }

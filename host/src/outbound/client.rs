@@ -1,12 +1,17 @@
 //! One HTTP/1.1 request over one connection, within bounds: of time in all, of
 //! the answer's head, and of what is read of its body. Follows no redirects.
+//!
+//! [`Client::send`] has one time-out for all; [`Client::begin`] one for each part,
+//! and leaves the body to its caller.
 
 use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
@@ -15,7 +20,7 @@ use hyper::header::{
 use hyper::{Method, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect::{ConnectError, Connector};
 use super::target::{Target, Unfit, check_method};
@@ -69,6 +74,28 @@ pub enum SendError {
     /// Out of time.
     #[error("no complete answer within {0:?}")]
     TimedOut(Duration),
+    /// Out of time for the connection.
+    #[error("no connection within {0:?}")]
+    ConnectTimedOut(Duration),
+    /// Out of time for the answer's head.
+    #[error("no answer within {0:?}")]
+    HeadTimedOut(Duration),
+}
+
+/// How long each part of an exchange may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// Finding the name, connecting and TLS together.
+    pub connect: Duration,
+    /// From the connection to the answer's head.
+    pub head: Duration,
+}
+
+/// An answer's body, with the connection that it comes over: dropping it closes
+/// that.
+pub struct Live {
+    body: Incoming,
+    _driver: Driver,
 }
 
 /// Sends requests.
@@ -84,11 +111,9 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    body: Incoming,
+    body: Live,
     deadline: Instant,
     total: Duration,
-    /// Carries the connection; dropped with this, which closes it.
-    _driver: Driver,
 }
 
 /// Ends the connection's task with its owner.
@@ -121,8 +146,39 @@ impl Client {
     async fn send_until(&self, request: Request, deadline: Instant) -> Result<Answer, SendError> {
         let target = request.target.clone();
         let message = message(request)?;
-        let stream = self.connector.connect(&target).await?;
-        let (mut sender, connection) = http1::Builder::new()
+        let (head, body) = self.open(&target).await?.send(message).await?.into_parts();
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+            deadline,
+            total: self.bounds.total,
+        })
+    }
+
+    /// Sends one request and reads the answer's head, each part in its time. The
+    /// body is the caller's to bound.
+    ///
+    /// # Errors
+    /// When there is no answer, in time.
+    pub async fn begin(
+        &self,
+        request: Request,
+        waits: Waits,
+    ) -> Result<hyper::Response<Live>, SendError> {
+        let target = request.target.clone();
+        let message = message(request)?;
+        let open = timeout(waits.connect, self.open(&target))
+            .await
+            .unwrap_or(Err(SendError::ConnectTimedOut(waits.connect)))?;
+        timeout(waits.head, open.send(message))
+            .await
+            .unwrap_or(Err(SendError::HeadTimedOut(waits.head)))
+    }
+
+    async fn open(&self, target: &Target) -> Result<Open, SendError> {
+        let stream = self.connector.connect(target).await?;
+        let (sender, connection) = http1::Builder::new()
             .max_buf_size(self.bounds.head.max(8 << 10))
             .handshake(TokioIo::new(stream))
             .await?;
@@ -130,15 +186,46 @@ impl Client {
             // Its failures show at the request, too.
             let _ = connection.await;
         }));
-        let (head, body) = sender.send_request(message).await?.into_parts();
-        Ok(Answer {
-            status: head.status,
-            headers: head.headers,
+        Ok(Open { sender, driver })
+    }
+}
+
+/// A connection for one request.
+struct Open {
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: Driver,
+}
+
+impl Open {
+    async fn send(
+        mut self,
+        message: hyper::Request<Full<Bytes>>,
+    ) -> Result<hyper::Response<Live>, SendError> {
+        let answer = self.sender.send_request(message).await?;
+        Ok(answer.map(|body| Live {
             body,
-            deadline,
-            total: self.bounds.total,
-            _driver: driver,
-        })
+            _driver: self.driver,
+        }))
+    }
+}
+
+impl Body for Live {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -152,7 +239,7 @@ impl Answer {
             let frame = timeout_at(self.deadline, self.body.frame())
                 .await
                 .map_err(|_| SendError::TimedOut(self.total))?;
-            match frame.transpose()?.map(hyper::body::Frame::into_data) {
+            match frame.transpose()?.map(Frame::into_data) {
                 None => return Ok(None),
                 Some(Ok(data)) => return Ok(Some(data)),
                 // Trailers say nothing that is asked for.
@@ -175,6 +262,12 @@ impl Answer {
             }
         }
         Ok(true)
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").finish_non_exhaustive()
     }
 }
 

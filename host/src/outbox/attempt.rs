@@ -158,9 +158,11 @@ fn outcome_of(error: &SendError) -> Outcome {
         SendError::Unfit(_)
         | SendError::Header(_)
         | SendError::Connect(ConnectError::Refused { .. }) => Outcome::Impossible { reason },
-        SendError::Connect(_) | SendError::Http(_) | SendError::TimedOut(_) => {
-            Outcome::Unanswered { reason }
-        }
+        SendError::Connect(_)
+        | SendError::Http(_)
+        | SendError::TimedOut(_)
+        | SendError::ConnectTimedOut(_)
+        | SendError::HeadTimedOut(_) => Outcome::Unanswered { reason },
     }
 }
 

@@ -5,23 +5,24 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
-use super::adapters::{self, Program};
+use super::adapters::{self, Needs, Program};
 use super::caught::caught;
 use super::collect::Collector;
 use super::cpu::{CpuClock, Metered};
 use super::engine::{self, EngineLimits};
 use super::host::wasi;
+use super::http::{self, Http, Network};
 use super::kv::KvSource;
 use super::limits::{AttemptLimits, MemoryGuard};
 use super::load::{self, LoadError};
 use super::log::{AttemptLog, Line, Source};
 use super::reason;
-use super::state::State;
+use super::state::{SharedLog, State, Wasi};
 use super::verdict::{self, Failure, Verdict};
-use crate::outbound::Grants;
+use crate::outbound::{Client, Grants};
 use crate::types::event::Event;
 use crate::types::{DeliveryId, Effects, PluginName};
 
@@ -36,6 +37,10 @@ pub struct Sandbox {
     bare: Linker<State>,
     /// For those that do.
     with_wasi: Linker<State>,
+    /// For those that make HTTP requests as well.
+    with_http: Linker<State>,
+    /// The way of these requests.
+    network: Arc<Network>,
 }
 
 /// What to run.
@@ -79,19 +84,23 @@ pub struct Report {
 }
 
 impl Sandbox {
-    /// Starts the engine.
+    /// Starts the engine. HTTP requests of handlers go through `client`.
     ///
     /// # Errors
-    /// When the pools can't be reserved.
-    pub fn new(limits: EngineLimits) -> wasmtime::Result<Self> {
+    /// When the pools can't be reserved, or a thread can't be started.
+    pub fn new(limits: EngineLimits, client: Client) -> wasmtime::Result<Self> {
         let engine = engine::runner(limits)?;
         let bare = adapters::linker(&engine)?;
         let mut with_wasi = adapters::linker(&engine)?;
-        wasmtime_wasi::p2::add_to_linker_async(&mut with_wasi)?;
+        wasi::add_to_linker(&mut with_wasi)?;
+        let mut with_http = with_wasi.clone();
+        http::guard::add_to_linker(&mut with_http)?;
         Ok(Self {
             engine,
             bare,
             with_wasi,
+            with_http,
+            network: Arc::new(Network::start(client)?),
         })
     }
 
@@ -109,19 +118,16 @@ impl Sandbox {
     /// that the host doesn't have.
     pub fn load(&self, code: &[u8]) -> Result<Program, LoadError> {
         let component = load::map_code(&self.engine, code)?;
-        let needs_wasi = component
-            .component_type()
-            .imports(&self.engine)
-            .any(|(name, _)| wasi::is_wasi(name));
-        let linker = if needs_wasi {
-            &self.with_wasi
-        } else {
-            &self.bare
+        let needs = needs(&component, &self.engine);
+        let linker = match needs {
+            Needs::Nothing => &self.bare,
+            Needs::Wasi => &self.with_wasi,
+            Needs::Http => &self.with_http,
         };
         let instance = linker
             .instantiate_pre(&component)
             .map_err(|error| LoadError::Fit(format!("{error:#}")))?;
-        Program::new(&component, &instance, needs_wasi)
+        Program::new(&component, &instance, needs)
     }
 
     /// Makes one attempt in a fresh instance. Dropping the future ends it.
@@ -145,7 +151,7 @@ impl Sandbox {
                 Arc::clone(&attempt.grants),
                 attempt.limits.effects,
             ),
-            program.needs_wasi(),
+            self.wasi(program, &attempt, &log),
         );
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
@@ -182,6 +188,38 @@ impl Sandbox {
             peak_memory,
             log: lines,
         }
+    }
+}
+
+impl Sandbox {
+    /// What of WASI the program needs: the others pay nothing for it.
+    fn wasi(&self, program: &Program, attempt: &Attempt, log: &SharedLog) -> Option<Wasi> {
+        let http = || {
+            Http::new(
+                Arc::clone(&self.network),
+                Arc::clone(&attempt.grants),
+                attempt.limits.http,
+                attempt.limits.wall,
+                Arc::clone(log),
+            )
+        };
+        match program.needs() {
+            Needs::Nothing => None,
+            Needs::Wasi => Some(Wasi::new(log, None)),
+            Needs::Http => Some(Wasi::new(log, Some(http()))),
+        }
+    }
+}
+
+fn needs(component: &Component, engine: &Engine) -> Needs {
+    let ty = component.component_type();
+    let names = || ty.imports(engine).map(|(name, _)| name);
+    if names().any(http::is_http) {
+        Needs::Http
+    } else if names().any(wasi::is_wasi) {
+        Needs::Wasi
+    } else {
+        Needs::Nothing
     }
 }
 

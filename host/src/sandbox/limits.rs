@@ -17,6 +17,32 @@ pub struct AttemptLimits {
     pub log: usize,
     /// What it may keep and have sent.
     pub effects: EffectLimits,
+    /// What it may request itself.
+    pub http: HttpLimits,
+}
+
+/// What an attempt may request by `wasi:http`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Requests in all, refused ones included.
+    pub requests: usize,
+    /// Requests that are under way or whose answers are being read.
+    pub concurrent: usize,
+    /// Bytes of one request's body.
+    pub request_body: usize,
+    /// Bytes of one answer's body.
+    pub response_body: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            requests: 16,
+            concurrent: 4,
+            request_body: 1 << 20,
+            response_body: 1 << 20,
+        }
+    }
 }
 
 /// What an attempt may keep and have sent.
@@ -63,6 +89,7 @@ impl Default for AttemptLimits {
             wall: Duration::from_secs(10),
             log: 64 << 10,
             effects: EffectLimits::default(),
+            http: HttpLimits::default(),
         }
     }
 }

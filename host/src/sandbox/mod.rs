@@ -18,6 +18,7 @@
 //! | log | [`log::AttemptLog`], at each line |
 //! | entries and counters | [`overlay`] and [`collect`], at each call; [`stop`] ends it |
 //! | requests to send | [`request`], at each call |
+//! | requests that it makes itself | [`http`], at each call and as data passes |
 //! | reason | [`reason::reason`], when the attempt has ended |
 //! | bytes and handles given to the host | wasmtime, at each call |
 
@@ -30,6 +31,7 @@ pub mod cpu;
 pub mod engine;
 mod entries;
 mod host;
+mod http;
 pub mod kv;
 pub mod limits;
 mod load;
@@ -44,7 +46,7 @@ pub mod verdict;
 pub use attempt::{Attempt, Report, Sandbox};
 pub use engine::EngineLimits;
 pub use kv::{KvProblem, KvSource};
-pub use limits::{AttemptLimits, EffectLimits};
+pub use limits::{AttemptLimits, EffectLimits, HttpLimits};
 pub use load::LoadError;
 pub use verdict::{Failure, Verdict};
 

@@ -11,13 +11,13 @@ use crate::outbound::{Denied, Grants};
 use crate::types::effects::{HeaderPair, OutgoingRequest};
 
 /// The longest URL, in bytes.
-const MAX_URL: usize = 8 << 10;
+pub(in crate::sandbox) const MAX_URL: usize = 8 << 10;
 
 /// The most bytes of names and values of headers together.
-const MAX_HEADERS: usize = 16 << 10;
+pub(in crate::sandbox) const MAX_HEADERS: usize = 16 << 10;
 
 /// The most headers: servers take no more than about as many.
-const MAX_HEADER_COUNT: usize = 64;
+pub(in crate::sandbox) const MAX_HEADER_COUNT: usize = 64;
 
 /// Headers that the host sets, or that belong to a single connection.
 const RESERVED: [&str; 14] = [

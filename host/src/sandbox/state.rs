@@ -8,12 +8,16 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::collect::Collector;
 use super::host::wasi;
+use super::http::Http;
 use super::limits::MemoryGuard;
 use super::log::{AttemptLog, Level};
 
 /// How many WASI handles a component may hold: an attempt has no files or
 /// sockets, so a few streams, pollables and errors are all it needs.
 const MAX_HANDLES: usize = 1024;
+
+/// The same with HTTP: requests, headers and bodies hold memory of the host's.
+const MAX_HANDLES_WITH_HTTP: usize = 256;
 
 /// The log is shared with the streams that WASI hands out.
 pub(super) type SharedLog = Arc<Mutex<AttemptLog>>;
@@ -43,6 +47,23 @@ pub(super) struct State {
 pub(super) struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
+    /// Only there for a component that imports `wasi:http`.
+    http: Option<Http>,
+}
+
+impl Wasi {
+    pub(super) fn new(log: &SharedLog, http: Option<Http>) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(match http {
+            None => MAX_HANDLES,
+            Some(_) => MAX_HANDLES_WITH_HTTP,
+        });
+        Self {
+            ctx: wasi::context(log),
+            table,
+            http,
+        }
+    }
 }
 
 impl State {
@@ -51,22 +72,14 @@ impl State {
         config: Arc<BTreeMap<String, String>>,
         log: SharedLog,
         collect: Collector,
-        needs_wasi: bool,
+        wasi: Option<Wasi>,
     ) -> Self {
-        let wasi = needs_wasi.then(|| {
-            let mut table = ResourceTable::new();
-            table.set_max_capacity(MAX_HANDLES);
-            Box::new(Wasi {
-                ctx: wasi::context(&log),
-                table,
-            })
-        });
         Self {
             memory,
             config,
             log,
             collect,
-            wasi,
+            wasi: wasi.map(Box::new),
         }
     }
 }
@@ -75,6 +88,17 @@ impl State {
     /// What is left of an attempt: its peak of memory, and what it collected.
     pub(super) fn into_parts(self) -> (u64, Collector) {
         (self.memory.peak(), self.collect)
+    }
+
+    /// HTTP, and the handles that it shares with WASI.
+    ///
+    /// # Panics
+    /// For a component without HTTP, as [`State::ctx`] for one without WASI.
+    pub(super) fn wasi_http(&mut self) -> (&mut Http, &mut ResourceTable) {
+        self.wasi
+            .as_mut()
+            .and_then(|wasi| Some((wasi.http.as_mut()?, &mut wasi.table)))
+            .expect("only components with HTTP imports are linked with HTTP")
     }
 }
 
@@ -113,8 +137,9 @@ mod tests {
         let log = Arc::new(Mutex::new(AttemptLog::new(source, 1000)));
         let kv = Arc::new(Stored::default());
         let collect = Collector::new(kv, Arc::default(), EffectLimits::default());
+        let wasi = Wasi::new(&log, None);
         let memory = MemoryGuard::new(0);
-        let mut state = State::new(memory, Arc::default(), log, collect, true);
+        let mut state = State::new(memory, Arc::default(), log, collect, Some(wasi));
         let table = state.ctx().table;
         let pushed = (0..=MAX_HANDLES).map(|number| table.push(number));
         assert_eq!(pushed.filter(Result::is_ok).count(), MAX_HANDLES);

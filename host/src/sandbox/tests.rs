@@ -1,6 +1,7 @@
 //! Attempts of real components.
 
 mod effects;
+mod http;
 pub(super) mod store;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use self::store::Stored;
 use super::{
     Attempt, AttemptLimits, EngineLimits, Failure, Program, Report, Sandbox, Verdict, compile,
 };
+use crate::outbound::client::Bounds;
+use crate::outbound::tests::local_client;
 use crate::types::event::Event;
 use crate::types::payload::{ChatPush, Role};
 use crate::types::{DeliveryId, EndpointName, EventId, Payload, PluginName, UnixMicros};
@@ -23,7 +26,8 @@ fn sandbox() -> Sandbox {
         attempts: 4,
         ..EngineLimits::default()
     };
-    Sandbox::new(limits).expect("the engine starts")
+    let client = local_client(Bounds::default());
+    Sandbox::new(limits, client).expect("the engine starts")
 }
 
 fn load(sandbox: &Sandbox, component: &[u8]) -> Program {

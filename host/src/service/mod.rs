@@ -122,11 +122,11 @@ impl Service {
             address(&operator, config.admin.listen),
         );
 
-        let sandbox = Sandbox::new(engine_limits(&config.limits))
+        let client = client(&config.outbound)?;
+        let sandbox = Sandbox::new(engine_limits(&config.limits), client.clone())
             .map_err(|error| ServiceError::Sandbox(format!("{error:#}")))?;
         let sandbox = Arc::new(sandbox);
         let (dispatcher, inbox) = Dispatcher::new();
-        let client = client(&config.outbound)?;
         let bell = outbox::Bell::default();
         let feed = bell.on(inbox.feed());
         let sqlite = SqliteJournal::open(&config.data, config.journal.clone(), feed)?;

@@ -9,7 +9,7 @@ use crate::dispatch;
 use crate::ingest::Endpoint;
 use crate::outbound::{self, Client, Connector, SystemResolver};
 use crate::plugins::manifest::Policy;
-use crate::sandbox::{AttemptLimits, EffectLimits, EngineLimits};
+use crate::sandbox::{AttemptLimits, EffectLimits, EngineLimits, HttpLimits};
 
 /// How long resolving, connecting and the TLS handshake of a request may take
 /// each: one address that doesn't answer must leave time for another.
@@ -64,6 +64,7 @@ pub(crate) fn policy(limits: &Limits) -> Policy {
             wall: limits.wall,
             log: usize::try_from(limits.log).unwrap_or(usize::MAX),
             effects: EffectLimits::default(),
+            http: HttpLimits::default(),
         },
         concurrency: limits.per_plugin,
     }

@@ -9,6 +9,7 @@ mod role;
 
 pub mod config;
 pub mod counters;
+pub mod http;
 pub mod kv;
 pub mod outbox;
 #[cfg(not(target_arch = "wasm32"))]
@@ -33,6 +34,6 @@ pub use serde_json;
 pub mod prelude {
     pub use crate::{
         ChatPush, Event, EventMeta, HandlerError, OnChatPush, OnEvent, OnRoomJoin, OrFail, Outcome,
-        Role, RoomJoin, config, counters, kv, log, outbox,
+        Role, RoomJoin, config, counters, http, kv, log, outbox,
     };
 }

@@ -280,7 +280,8 @@ fn imports_that_no_host_offers() {
     resolve
         .push_source(
             "http.wit",
-            "package wasi:http@0.2.6; interface types { go: func(); }",
+            "package wasi:http@0.2.6; interface types { go: func(); }
+             interface incoming-handler { go: func(); }",
         )
         .expect("parses");
     resolve
@@ -296,7 +297,8 @@ fn imports_that_no_host_offers() {
         )
         .expect("parses");
     let world = "package test:importer; world importer {
-        import test:mine/files; import wasi:http/types@0.2.6; import wasi:io/poll@0.2.6;
+        import test:mine/files; import wasi:http/types@0.2.6;
+        import wasi:http/incoming-handler@0.2.6; import wasi:io/poll@0.2.6;
         import wasi:clocks/wall-clock@0.3.0; import plain: func();
         export hookbox:plugin/on-event@0.1.0; }";
     resolve.push_source("importer.wit", world).expect("parses");
@@ -311,7 +313,7 @@ fn imports_that_no_host_offers() {
             "import plain: the component imports this, and the host doesn't offer it",
             "import test:mine/files: the component imports this, and the host doesn't offer it",
             "import wasi:clocks/wall-clock@0.3.0: this is version 0.3.0, and this host knows 0.2",
-            "import wasi:http/types@0.2.6: the component imports this, and the host doesn't offer it",
+            "import wasi:http/incoming-handler@0.2.6: the component imports this, and the host doesn't offer it",
         ]
     );
     assert!(inspection.uses_wasi(), "wasi:io is offered");

@@ -14,6 +14,8 @@ use super::{chat_push, event_of, key};
 use crate::dispatch::handler::Handler;
 use crate::dispatch::{BreakerPolicy, Dispatcher, Limits, Plugin, RetryPolicy};
 use crate::journal::{Feed, FeedItem, Finish, Next, Routed};
+use crate::outbound::client::Bounds;
+use crate::outbound::tests::local_client;
 use crate::sandbox::compile;
 use crate::sandbox::{Attempt, AttemptLimits, EngineLimits, Program, Report, Sandbox, Verdict};
 use crate::types::{DeliveryId, Effects, Payload, PluginKey};
@@ -189,10 +191,11 @@ impl Bench {
 }
 
 fn sandbox() -> Arc<Sandbox> {
-    let sandbox = Sandbox::new(EngineLimits {
+    let limits = EngineLimits {
         attempts: 2,
         ..EngineLimits::default()
-    });
+    };
+    let sandbox = Sandbox::new(limits, local_client(Bounds::default()));
     Arc::new(sandbox.expect("the engine starts"))
 }
 

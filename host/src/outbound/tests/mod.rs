@@ -67,7 +67,7 @@ pub(crate) fn local_client(bounds: Bounds) -> Client {
     )
 }
 
-fn client(
+pub(crate) fn client(
     names: Arc<Names>,
     allowed: &[&str],
     authorities: Vec<CertificateDer<'static>>,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -61,6 +61,7 @@ pub(crate) struct Server {
     requests: Mutex<mpsc::UnboundedReceiver<Recorded>>,
     connections: Arc<AtomicUsize>,
     most_open: Arc<AtomicUsize>,
+    open: watch::Receiver<usize>,
     task: JoinHandle<()>,
 }
 
@@ -99,15 +100,16 @@ impl Server {
         let address = listener.local_addr().expect("an address");
         let (sender, requests) = mpsc::unbounded_channel();
         let connections = Arc::new(AtomicUsize::new(0));
-        let (open, most_open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let most_open = Arc::new(AtomicUsize::new(0));
+        let (open, open_now) = watch::channel(0);
         let (count, most) = (Arc::clone(&connections), Arc::clone(&most_open));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                let now_open = open.fetch_add(1, Ordering::SeqCst) + 1;
-                most.fetch_max(now_open, Ordering::SeqCst);
+                open.send_modify(|open| *open += 1);
+                most.fetch_max(*open.borrow(), Ordering::SeqCst);
                 let (answer, sender, tls) = (Arc::clone(&answer), sender.clone(), tls.clone());
-                let open = Arc::clone(&open);
+                let open = open.clone();
                 tokio::spawn(async move {
                     match tls {
                         None => talk(stream, &answer, &sender).await,
@@ -117,7 +119,7 @@ impl Server {
                             }
                         }
                     }
-                    open.fetch_sub(1, Ordering::SeqCst);
+                    open.send_modify(|open| *open -= 1);
                 });
             }
         });
@@ -126,6 +128,7 @@ impl Server {
             requests: Mutex::new(requests),
             connections,
             most_open,
+            open: open_now,
             task,
         }
     }
@@ -143,6 +146,14 @@ impl Server {
     /// How many connections there have been.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the other sides of all connections have closed.
+    pub(crate) async fn all_closed(&self) {
+        let mut open = self.open.clone();
+        open.wait_for(|open| *open == 0)
+            .await
+            .expect("the server runs");
     }
 
     /// The most connections at once.

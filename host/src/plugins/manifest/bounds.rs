@@ -3,7 +3,7 @@
 use super::raw::RawLimits;
 use super::{ManifestError, Policy};
 use crate::config::{Size, Span};
-use crate::sandbox::{AttemptLimits, EffectLimits};
+use crate::sandbox::{AttemptLimits, EffectLimits, HttpLimits};
 
 /// A value of `[limits]`.
 pub(super) trait Limit: PartialOrd + std::fmt::Display {
@@ -45,6 +45,21 @@ impl Bounds<'_> {
             wall: span("wall", asked.wall, |of| Span(of.attempt.wall))?.0,
             log: size("log", asked.log, |of| Size(of.attempt.log as u64))?.bytes(),
             effects: self.effects(asked)?,
+            http: self.http(asked)?,
+        })
+    }
+
+    /// What an attempt may request itself.
+    fn http(&self, asked: &RawLimits) -> Result<HttpLimits, ManifestError> {
+        let response = |of: &Policy| Size(of.attempt.http.response_body as u64);
+        Ok(HttpLimits {
+            requests: self.pick("http_requests", asked.http_requests, |of| {
+                of.attempt.http.requests
+            })?,
+            response_body: self
+                .pick::<Size>("http_response", asked.http_response, response)?
+                .bytes(),
+            ..self.policy.attempt.http
         })
     }
 

@@ -81,6 +81,8 @@ pub(super) struct RawLimits {
     pub(super) kv_total: Option<Size>,
     pub(super) requests: Option<usize>,
     pub(super) request_body: Option<Size>,
+    pub(super) http_requests: Option<usize>,
+    pub(super) http_response: Option<Size>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]

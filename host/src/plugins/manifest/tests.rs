@@ -38,6 +38,8 @@ fn a_whole_manifest() {
         kv_total = "1MiB"
         requests = 3
         request_body = "2KiB"
+        http_requests = 2
+        http_response = "3KiB"
         [http]
         allow = ["POST https://hooks.example.com/"]
         [retry]
@@ -60,6 +62,8 @@ fn a_whole_manifest() {
     let effects = manifest.limits.effects;
     assert_eq!((effects.kv_value, effects.kv_total), (1 << 10, 1 << 20));
     assert_eq!((effects.requests, effects.request_body), (3, 2 << 10));
+    let http = manifest.limits.http;
+    assert_eq!((http.requests, http.response_body), (2, 3 << 10));
     assert_eq!(effects.kv_keys, policy().attempt.effects.kv_keys);
     let retry = RetryPolicy {
         base: Duration::from_secs(2),
@@ -105,6 +109,8 @@ fn what_a_handler_may_keep_and_send_has_ceilings_as_well() {
         ("kv_total = \"1GiB\"", "kv_total"),
         ("requests = 17", "requests"),
         ("request_body = \"2MiB\"", "request_body"),
+        ("http_requests = 17", "http_requests"),
+        ("http_response = \"2MiB\"", "http_response"),
     ] {
         let error = parse(&format!("[limits]\n{line}")).expect_err("too much");
         assert!(error.contains(key) && error.contains("ceiling"), "{error}");

@@ -18,7 +18,17 @@ use crate::types::Handlers;
 pub struct Program {
     version: Version,
     handlers: Handlers,
-    needs_wasi: bool,
+    needs: Needs,
+}
+
+/// What of WASI a component imports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    Nothing,
+    /// WASI 0.2 without HTTP.
+    Wasi,
+    /// HTTP, which builds on the rest.
+    Http,
 }
 
 /// The contract that a component was built for.
@@ -33,16 +43,16 @@ impl Program {
         self.handlers
     }
 
-    /// Whether the component imports any of WASI 0.2.
-    pub(super) fn needs_wasi(&self) -> bool {
-        self.needs_wasi
+    /// What of WASI 0.2 the component imports.
+    pub(super) fn needs(&self) -> Needs {
+        self.needs
     }
 
     /// Picks the adapter by the component's exports.
     pub(super) fn new(
         component: &Component,
         instance: &InstancePre<State>,
-        needs_wasi: bool,
+        needs: Needs,
     ) -> Result<Self, LoadError> {
         let handlers = v0_1::handlers(component);
         if !handlers.any() {
@@ -53,7 +63,7 @@ impl Program {
         Ok(Self {
             version: Version::V0_1(adapter),
             handlers,
-            needs_wasi,
+            needs,
         })
     }
 
@@ -73,7 +83,7 @@ impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Program")
             .field("handlers", &self.handlers)
-            .field("needs_wasi", &self.needs_wasi)
+            .field("needs", &self.needs)
             .finish_non_exhaustive()
     }
 }

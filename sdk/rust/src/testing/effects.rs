@@ -1,9 +1,10 @@
-//! What a native run keeps: entries, counters and requests, one set for each
+//! What a native run keeps and does: entries, counters and requests, one set for each
 //! thread.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use super::http::Script;
 use crate::outbox::Request;
 
 /// Keys and values of a bucket.
@@ -16,6 +17,8 @@ pub(crate) struct Effects {
     pub(super) counters: BTreeMap<String, i64>,
     pub(super) requests: Vec<Request>,
     pub(super) allowed: Vec<String>,
+    pub(super) answers: Vec<Script>,
+    pub(super) calls: Vec<crate::http::Request>,
 }
 
 thread_local! {

@@ -131,3 +131,50 @@ fn requests_are_recorded_where_they_are_allowed() {
         ]
     );
 }
+
+#[test]
+fn a_request_gets_the_answer_that_the_test_has_for_it() {
+    let host = Host::new()
+        .answer(
+            "GET https://api.example.com/orders/",
+            200,
+            r#"{"state": "sent"}"#,
+        )
+        .fail(
+            "GET https://slow.example.com/",
+            http::Error::Failed("too slow".into()),
+        );
+    let run = host.run(|| {
+        let order = http::Request::get("https://api.example.com/orders/17").send()?;
+        let state: serde_json::Value = order.json()?;
+        log::info!("{}: {}", order.status, state["state"]);
+        http::Request::get("https://slow.example.com/").send()?;
+        Ok(())
+    });
+    assert_eq!(run.messages(), ["200: \"sent\""]);
+    assert!(
+        matches!(run.outcome, Err(HandlerError::Retry { .. })),
+        "{:?}",
+        run.outcome
+    );
+    let urls: Vec<_> = run.calls.iter().map(|call| call.url.as_str()).collect();
+    assert_eq!(
+        urls,
+        [
+            "https://api.example.com/orders/17",
+            "https://slow.example.com/"
+        ]
+    );
+}
+
+#[test]
+fn a_request_without_an_answer_is_denied() {
+    let run = Host::new().run(|| {
+        http::Request::post("https://api.example.com/").send()?;
+        Ok(())
+    });
+    let Err(HandlerError::Reject(reason)) = run.outcome else {
+        panic!("{:?}", run.outcome);
+    };
+    assert!(reason.contains("POST https://api.example.com/"), "{reason}");
+}

@@ -49,6 +49,7 @@ mod body;
 pub(crate) mod config;
 pub(crate) mod counters;
 mod effects;
+pub(crate) mod http;
 pub(crate) mod kv;
 mod logs;
 pub(crate) mod outbox;
@@ -63,6 +64,8 @@ pub use body::{chat_push, event, room_join};
 pub use logs::LogLine;
 
 use self::effects::Effects;
+use self::http::Script;
+use crate::http::{Error, Response};
 use crate::outbox::Request;
 use crate::{OnChatPush, OnEvent, OnRoomJoin, Outcome};
 
@@ -77,6 +80,8 @@ pub struct Run {
     pub counters: BTreeMap<String, i64>,
     /// The requests that it queued; none if it failed.
     pub requests: Vec<Request>,
+    /// The requests that it made itself, also if it failed.
+    pub calls: Vec<crate::http::Request>,
 }
 
 impl Run {
@@ -123,6 +128,33 @@ impl Host {
     #[must_use]
     pub fn allow(self, line: &str) -> Self {
         self.kept().allowed.push(line.to_owned());
+        self
+    }
+
+    /// Answers [`http`](crate::http) requests that start like this, such as
+    /// `GET https://api.example.com/`. The first line that fits counts; a request
+    /// without one is denied.
+    #[must_use]
+    pub fn answer(self, line: &str, status: u16, body: impl Into<Vec<u8>>) -> Self {
+        self.script(
+            line,
+            Ok(Response {
+                status,
+                headers: Vec::new(),
+                body: body.into(),
+            }),
+        )
+    }
+
+    /// Fails [`http`](crate::http) requests that start like this.
+    #[must_use]
+    pub fn fail(self, line: &str, error: Error) -> Self {
+        self.script(line, Err(error))
+    }
+
+    fn script(self, line: &str, answer: Result<Response, Error>) -> Self {
+        let line = line.to_owned();
+        self.kept().answers.push(Script { line, answer });
         self
     }
 
@@ -207,6 +239,7 @@ impl Host {
         });
         let (outcome, log) = logs::during(handler);
         let mut done = running.end();
+        let calls = std::mem::take(&mut done.calls);
         if outcome.is_err() {
             done = Effects::default();
         } else {
@@ -222,6 +255,7 @@ impl Host {
             log,
             counters: done.counters,
             requests: done.requests,
+            calls,
         }
     }
 }

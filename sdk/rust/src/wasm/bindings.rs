@@ -1,4 +1,4 @@
-//! What `wit/` says, as Rust. The path starts at this crate's folder, which is
+//! What `wit/` says, as Rust, and what the SDK uses of WASI. The path starts at this crate's folder, which is
 //! part of the repository for path and git dependencies alike.
 
 #![allow(
@@ -13,6 +13,14 @@ pub mod imports {
     wit_bindgen::generate!({
         path: "../../wit",
         world: "imports",
+        generate_all,
+    });
+}
+
+pub mod http {
+    wit_bindgen::generate!({
+        path: "wit",
+        world: "http",
         generate_all,
     });
 }

@@ -11,9 +11,10 @@ mod bindings;
 pub(crate) mod config;
 mod convert;
 pub(crate) mod counters;
+pub(crate) mod http;
 pub(crate) mod kv;
 mod log;
 pub(crate) mod outbox;
 
 pub use adapter::Adapter;
-pub use bindings::{chat_push, event, room_join};
+pub use bindings::{chat_push, event, http as wasi_http, room_join};
