@@ -114,7 +114,11 @@ impl Lane {
     /// Whether there is room for an offer. Dry sessions need room for a page.
     fn has_room_for(&self, job: &Job) -> bool {
         let dry = self.sessions.dry() > 0;
-        let kept = dry.then(|| self.bounds.page_load()).unwrap_or_default();
+        let kept = if dry {
+            self.bounds.page_load()
+        } else {
+            Load::default()
+        };
         !self.bounds.exceeded(self.used(), kept.and(job.load()))
     }
 
