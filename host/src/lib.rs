@@ -4,16 +4,21 @@
 //!
 //! ```text
 //! ingest ──▶ journal ──▶ dispatch ──▶ sandbox ──▶ the plugin's handler
-//! HTTP in    on disk     which,       wasmtime,
-//!            before the  when,        limits,
-//!            answer      in order     grants
+//! HTTP in    on disk     which,       wasmtime,     │
+//!            before the  when,        limits,       │
+//!            answer      in order     grants        ▼
+//!                ▲                                  journal: its outcome, state and
+//!                └───────────────────────────────── requests, in one commit
+//!                                                    │
+//!                                       outbox ◀─────┘
+//!                                       sends them through outbound
 //!
 //! plugins: the folder ──▶ compile (child process) ──▶ check ──▶ swap ──▶ dispatch
 //! ```
 //!
-//! Dependencies point one way: `cli` → `ingest`, `dispatch`, `plugins`, `admin`
-//! → `journal`, `sandbox` → `types`. `ingest` knows nothing of wasm, `sandbox`
-//! nothing of HTTP servers, `journal` neither.
+//! Dependencies point one way: `cli` → `service` → `ingest`, `plugins`, `admin` →
+//! `dispatch`, `outbox` → `journal`, `sandbox` → `outbound` → `types`. `ingest` knows
+//! nothing of wasm, `sandbox` nothing of HTTP servers, `journal` neither.
 
 pub mod admin;
 pub mod cli;
