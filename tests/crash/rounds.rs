@@ -178,7 +178,8 @@ impl Run {
                 (ledger.answers() - before >= enough).then_some(false)
             });
             let killed = !gone && {
-                // Not always at the end of an answer.
+                // The random moment itself, not a wait for anything: an answer's end is
+                // no place of its own for a death.
                 thread::sleep(pause);
                 end(host, death, &faults)
             };

@@ -27,10 +27,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::HandlerError;
+use crate::request::request_methods;
 
 /// Why there is no answer. The attempt's log says more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,40 +97,7 @@ impl Request {
         }
     }
 
-    /// A `GET`.
-    #[must_use]
-    pub fn get(url: impl Into<String>) -> Self {
-        Self::new("GET", url)
-    }
-
-    /// A `POST`.
-    #[must_use]
-    pub fn post(url: impl Into<String>) -> Self {
-        Self::new("POST", url)
-    }
-
-    /// Adds a header.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// A body of bytes. It has no `Content-Type` unless you add one.
-    #[must_use]
-    pub fn body(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.body = bytes.into();
-        self
-    }
-
-    /// A body of JSON, with its `Content-Type`.
-    ///
-    /// # Errors
-    /// When the value can't be made JSON. With `?` in a handler that is a reject.
-    pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Result<Self, serde_json::Error> {
-        let body = serde_json::to_vec(value)?;
-        Ok(self.header("content-type", "application/json").body(body))
-    }
+    request_methods!();
 
     /// Waits no longer than this for each part.
     #[must_use]

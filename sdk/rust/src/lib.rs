@@ -5,6 +5,7 @@ mod event;
 mod export;
 mod handler;
 mod raw;
+mod request;
 mod role;
 
 pub mod config;
