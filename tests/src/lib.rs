@@ -4,10 +4,12 @@
 //! folders, follows its log, and stops or kills it. [`http`] talks to it.
 //! [`wat`] makes plugins out of a few lines of WebAssembly text, for what no
 //! language would let one write. [`disk`] is a disk that loses its power, fills up
-//! or fails, and [`recorder`] a server that writes down what it gets. Nothing here sleeps for a guess: a test waits
+//! or fails, and [`recorder`] a server that writes down what it gets. [`hostile`] is a
+//! catalogue of plugins that mean harm. Nothing here sleeps for a guess: a test waits
 //! for a log line or an answer, with a generous limit.
 
 pub mod disk;
+pub mod hostile;
 pub mod http;
 pub mod log;
 pub mod process;
