@@ -12,6 +12,7 @@
 
 mod compile;
 mod endpoints;
+mod limits;
 mod memory;
 mod outbound;
 mod raw;
@@ -34,10 +35,11 @@ use crate::types::Secret;
 
 pub use compile::CompileConfig;
 pub use endpoints::EndpointConfig;
+pub use limits::{Amount, Limits, ManifestLimits, RawCeilings, RawLimits};
 pub use memory::available as available_memory;
 pub use outbound::OutboundConfig;
 pub use raw::{
-    RawAdmin, RawAuth, RawCompile, RawConfig, RawEndpoint, RawIngest, RawJournal, RawLimits,
+    RawAdmin, RawAuth, RawCompile, RawConfig, RawEndpoint, RawIngest, RawJournal,
     RawOutbound, RawScheme,
 };
 pub use secret::{SecretError, SecretRef};
@@ -83,27 +85,6 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// What its clients must know; none on loopback only.
     pub token: Option<Secret>,
-}
-
-/// Bounds of attempts. A plugin's manifest may lower those of one attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Memory of an attempt, in bytes.
-    pub memory: u64,
-    /// CPU time of an attempt.
-    pub cpu: Duration,
-    /// Time of an attempt in all.
-    pub wall: Duration,
-    /// Log output of an attempt, in bytes.
-    pub log: u64,
-    /// Attempts of one plugin at once.
-    pub per_plugin: usize,
-    /// Attempts of one endpoint at once.
-    pub per_endpoint: usize,
-    /// Attempts at once in all.
-    pub total: usize,
-    /// The sum of all running attempts' memory limits, in bytes.
-    pub memory_budget: u64,
 }
 
 /// What the command line overrides.

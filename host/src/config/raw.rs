@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::limits::{RawCeilings, RawLimits};
 use super::secret::SecretRef;
 use super::units::{Size, Span};
 use crate::types::EndpointName;
@@ -73,28 +74,6 @@ keys! {
         /// Bytes of requests in the outbox that one plugin may have, those that were
         /// given up included.
         outbox_quota: Size,
-    }
-}
-
-keys! {
-    /// `[limits]`
-    RawLimits {
-        /// Memory of an attempt.
-        memory: Size,
-        /// CPU time of an attempt.
-        cpu: Span,
-        /// Time of an attempt in all.
-        wall: Span,
-        /// Log output of an attempt.
-        log: Size,
-        /// Attempts of one plugin at once.
-        per_plugin: usize,
-        /// Attempts of one endpoint at once.
-        per_endpoint: usize,
-        /// Attempts at once in all.
-        total: usize,
-        /// The sum of all running attempts' memory limits.
-        memory_budget: Size,
     }
 }
 
@@ -204,6 +183,9 @@ pub struct RawConfig {
     /// `[limits]`
     #[serde(default)]
     pub limits: RawLimits,
+    /// `[ceilings]`
+    #[serde(default)]
+    pub ceilings: RawCeilings,
     /// `[compile]`
     #[serde(default)]
     pub compile: RawCompile,
@@ -240,6 +222,7 @@ impl RawConfig {
             ingest: self.ingest.over(below.ingest),
             journal: self.journal.over(below.journal),
             limits: self.limits.over(below.limits),
+            ceilings: self.ceilings.over(below.ceilings),
             compile: self.compile.over(below.compile),
             outbound: self.outbound.over(below.outbound),
         }

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use axum::http::HeaderName;
 
-use super::raw::{RawAuth, RawConfig, RawIngest, RawLimits, RawScheme};
+use super::raw::{RawAuth, RawConfig, RawIngest, RawScheme};
 use super::{
-    AdminConfig, Config, ConfigError, Limits, SecretRef, Size, Span, compile, endpoints, memory,
-    outbound,
+    AdminConfig, Config, ConfigError, SecretRef, Size, Span, compile, endpoints, limits, outbound,
 };
 use crate::ingest::Bounds;
 use crate::ingest::auth::Scheme;
@@ -47,6 +46,7 @@ pub(super) fn resolve(raw: RawConfig, env: Env<'_>) -> Result<Config, ConfigErro
     }
     let (bounds, serve) = ingest(&raw.ingest)?;
     let journal = journal(&raw);
+    let limits = limits::resolve(&raw, journal.kv_quota)?;
     let data = raw.data();
     let compile = compile::resolve(&raw.compile)?;
     let outbound = outbound::resolve(raw.outbound, serve.grace)?;
@@ -60,7 +60,7 @@ pub(super) fn resolve(raw: RawConfig, env: Env<'_>) -> Result<Config, ConfigErro
         journal,
         retention: raw.journal.retention.map_or(WEEK, |span| span.0),
         retention_size: raw.journal.retention_size.map(|size| size.0),
-        limits: limits(&raw.limits)?,
+        limits,
         compile,
         outbound,
     })
@@ -171,32 +171,4 @@ fn journal(raw: &RawConfig) -> JournalOptions {
             .outbox_quota
             .map_or(default.outbox_quota, |size| size.0),
     }
-}
-
-fn limits(raw: &RawLimits) -> Result<Limits, ConfigError> {
-    let size = |given: Option<Size>, default| given.map_or(default, |size| size.0);
-    let span =
-        |given: Option<Span>, seconds| given.map_or(Duration::from_secs(seconds), |span| span.0);
-    let limits = Limits {
-        memory: size(raw.memory, 64 << 20),
-        cpu: span(raw.cpu, 1),
-        wall: span(raw.wall, 10),
-        log: size(raw.log, 64 << 10),
-        per_plugin: at_least_one("limits.per_plugin", raw.per_plugin, 8)?,
-        per_endpoint: at_least_one("limits.per_endpoint", raw.per_endpoint, 64)?,
-        total: at_least_one("limits.total", raw.total, 256)?,
-        memory_budget: raw
-            .memory_budget
-            .map_or_else(|| memory::available() / 2, |size| size.0),
-    };
-    if limits.memory_budget < limits.memory {
-        return Err(value(
-            "limits.memory_budget",
-            &format!(
-                "{} bytes are less than one attempt's `memory` of {} bytes: raise it or lower `limits.memory`",
-                limits.memory_budget, limits.memory
-            ),
-        ));
-    }
-    Ok(limits)
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ingest::auth::Scheme;
+use crate::sandbox::AttemptLimits;
 use crate::types::Secret;
 
 fn env(name: &str) -> Option<String> {
@@ -39,8 +40,8 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(config.bounds.max_body, 1 << 20);
     assert!(default.auth.is_empty() && config.admin.token.is_none());
     let limits = config.limits;
-    assert_eq!((limits.memory, limits.log), (64 << 20, 64 << 10));
-    assert_eq!((limits.cpu.as_secs(), limits.wall.as_secs()), (1, 10));
+    assert_eq!(limits.attempt, AttemptLimits::default());
+    assert_eq!(limits.ceilings, limits.attempt);
     assert_eq!(
         (limits.per_plugin, limits.per_endpoint, limits.total),
         (8, 64, 256)
@@ -101,7 +102,7 @@ fn a_full_file_is_read() {
         (1 << 20, 7)
     );
     assert_eq!(config.journal.outbox_quota, 2 << 20);
-    assert_eq!(config.limits.cpu, Duration::from_millis(250));
+    assert_eq!(config.limits.attempt.cpu, Duration::from_millis(250));
     assert!(!format!("{config:?}").contains("s3cret"));
 }
 

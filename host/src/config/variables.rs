@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::ConfigError;
+use super::limits;
 use super::raw::RawConfig;
 use super::toml_file;
 
 /// The keys that a variable can set. The flag tells whether the value stands
-/// without quotes in TOML. `ingest.max_body` is `HOOKBOX_INGEST_MAX_BODY`. Only
+/// without quotes in TOML; [`limits::VARIABLES`] has more. `ingest.max_body` is `HOOKBOX_INGEST_MAX_BODY`. Only
 /// `[[endpoint]]` has none: a list of tables with lists in them is no variable.
 pub(super) const KEYS: &[(&str, bool)] = &[
     ("listen", false),
@@ -29,10 +30,6 @@ pub(super) const KEYS: &[(&str, bool)] = &[
     ("journal.kv_quota", false),
     ("journal.counters_quota", true),
     ("journal.outbox_quota", false),
-    ("limits.memory", false),
-    ("limits.cpu", false),
-    ("limits.wall", false),
-    ("limits.log", false),
     ("limits.per_plugin", true),
     ("limits.per_endpoint", true),
     ("limits.total", true),
@@ -55,7 +52,7 @@ pub(super) const KEYS: &[(&str, bool)] = &[
 /// `[{type = "hmac", secret = "env:NAME"}]`.
 pub(super) fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<RawConfig, ConfigError> {
     let mut layer = RawConfig::default();
-    for &(key, bare) in KEYS {
+    for &(key, bare) in KEYS.iter().chain(limits::VARIABLES) {
         let name = format!("HOOKBOX_{}", key.to_uppercase().replace('.', "_"));
         let Some(value) = env(&name) else { continue };
         let value = if bare {

@@ -26,9 +26,9 @@ use crate::outbound::{Client, Grants};
 use crate::types::event::Event;
 use crate::types::{DeliveryId, Effects, PluginName};
 
-/// The most bytes that a handler can hand over in one call of the host, or in its
-/// answer: what the host copies isn't counted as the handler's memory.
-const MAX_HANDED_OVER: usize = 16 << 20;
+/// How many handles an attempt may hold of resources that the component makes up
+/// itself, those of the host's included; each takes some bytes of the host's.
+pub(super) const MAX_OWN_HANDLES: usize = 10_000;
 
 /// Loads programs and runs attempts.
 pub struct Sandbox {
@@ -139,7 +139,7 @@ impl Sandbox {
             event: attempt.event.id,
             delivery: attempt.delivery,
         };
-        let log = Arc::new(Mutex::new(AttemptLog::new(source, attempt.limits.log)));
+        let log = Arc::new(Mutex::new(AttemptLog::new(source, attempt.limits.log())));
         let clock = CpuClock::new(attempt.limits.cpu);
 
         let state = State::new(
@@ -156,7 +156,8 @@ impl Sandbox {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_epoch_deadline(1);
-        store.set_hostcall_fuel(MAX_HANDED_OVER);
+        store.set_hostcall_fuel(attempt.limits.host_data);
+        store.set_max_component_handles(MAX_OWN_HANDLES);
         let watch = Arc::clone(&clock);
         store.epoch_deadline_callback(move |_| {
             watch.check()?;
@@ -168,7 +169,7 @@ impl Sandbox {
             let call = Metered::new(&clock, call);
             match caught(tokio::time::timeout(attempt.limits.wall, call)).await {
                 Ok(Ok(Ok(verdict))) => verdict,
-                Ok(Ok(Err(error))) => verdict::of_error(&error),
+                Ok(Ok(Err(error))) => verdict::of_error(&error, &attempt.limits),
                 Ok(Err(_elapsed)) => Verdict::Failed(Failure::Wall(attempt.limits.wall)),
                 Err(panic) => Verdict::Failed(Failure::Other(format!("the host failed: {panic}"))),
             }
@@ -205,8 +206,8 @@ impl Sandbox {
         };
         match program.needs() {
             Needs::Nothing => None,
-            Needs::Wasi => Some(Wasi::new(log, None)),
-            Needs::Http => Some(Wasi::new(log, Some(http()))),
+            Needs::Wasi => Some(Wasi::new(log, &attempt.limits, None)),
+            Needs::Http => Some(Wasi::new(log, &attempt.limits, Some(http()))),
         }
     }
 }

@@ -16,10 +16,12 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// The attempt has used up its CPU time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("CPU limit of {} ms exceeded", limit.as_millis())]
+#[error("CPU limit of {} ms exceeded: {} ms used", limit.as_millis(), used.as_millis())]
 pub struct CpuExceeded {
     /// The limit.
     pub limit: Duration,
+    /// What it had used when that was noticed.
+    pub used: Duration,
 }
 
 /// Counts an attempt's CPU time.
@@ -59,8 +61,9 @@ impl CpuClock {
     pub fn check(&self) -> Result<(), CpuExceeded> {
         let poll = thread_clock().saturating_sub(self.since.load(Ordering::Relaxed));
         let used = self.used.load(Ordering::Relaxed).saturating_add(poll);
-        if Duration::from_nanos(used) > self.limit {
-            return Err(CpuExceeded { limit: self.limit });
+        let (limit, used) = (self.limit, Duration::from_nanos(used));
+        if used > limit {
+            return Err(CpuExceeded { limit, used });
         }
         Ok(())
     }
@@ -135,6 +138,7 @@ mod tests {
         };
 
         assert_eq!(exceeded.limit, Duration::from_millis(2));
+        assert!(exceeded.used > exceeded.limit);
         assert!(clock.used() >= Duration::from_millis(2));
     }
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use super::log::LogLimits;
+
 /// The limits of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptLimits {
-    /// Bytes of linear memory, over all memories of the component together.
+    /// Bytes of linear memories and tables, of all its instances together.
     pub memory: u64,
     /// CPU time, measured while the handler runs; waiting doesn't count.
     pub cpu: Duration,
@@ -15,6 +17,16 @@ pub struct AttemptLimits {
     pub wall: Duration,
     /// Bytes of log.
     pub log: usize,
+    /// Lines of log.
+    pub log_lines: usize,
+    /// Bytes that it hands to the host in one call, or in its answer: what the host
+    /// copies isn't counted as its memory.
+    pub host_data: usize,
+    /// Handles of WASI that it holds at once: streams, pollables, requests, headers.
+    /// Some hold memory of the host's.
+    pub handles: usize,
+    /// Random bytes in all.
+    pub random: u64,
     /// What it may keep and have sent.
     pub effects: EffectLimits,
     /// What it may request itself.
@@ -32,6 +44,8 @@ pub struct HttpLimits {
     pub request_body: usize,
     /// Bytes of one answer's body.
     pub response_body: usize,
+    /// Bytes of one set of headers, as the host holds it.
+    pub fields: usize,
 }
 
 impl Default for HttpLimits {
@@ -41,6 +55,7 @@ impl Default for HttpLimits {
             concurrent: 4,
             request_body: 1 << 20,
             response_body: 1 << 20,
+            fields: 24 << 10,
         }
     }
 }
@@ -81,6 +96,16 @@ impl Default for EffectLimits {
     }
 }
 
+impl AttemptLimits {
+    /// Those of its log.
+    pub(super) fn log(&self) -> LogLimits {
+        LogLimits {
+            bytes: self.log,
+            lines: self.log_lines,
+        }
+    }
+}
+
 impl Default for AttemptLimits {
     fn default() -> Self {
         Self {
@@ -88,6 +113,10 @@ impl Default for AttemptLimits {
             cpu: Duration::from_secs(1),
             wall: Duration::from_secs(10),
             log: 64 << 10,
+            log_lines: 1000,
+            host_data: 16 << 20,
+            handles: 256,
+            random: 1 << 20,
             effects: EffectLimits::default(),
             http: HttpLimits::default(),
         }

@@ -10,6 +10,9 @@ pub enum LoadError {
     /// wasmtime doesn't accept the code; it belongs to another version, say.
     #[error("the compiled code doesn't load: {0}")]
     Code(String),
+    /// No attempt could hold it.
+    #[error("the component is too large for an attempt: {0}")]
+    Size(String),
     /// It exports no handler of the contract.
     #[error("the component exports no handler interface of hookbox:plugin@0.1.0")]
     NoHandler,
@@ -30,5 +33,16 @@ pub(super) fn map_code(engine: &Engine, code: &[u8]) -> Result<Component, LoadEr
         reason = "loading precompiled code is unsafe by nature; the cache vouches for it"
     )]
     let component = unsafe { Component::deserialize(engine, code) };
-    component.map_err(|error| LoadError::Code(format!("{error:#}")))
+    component.map_err(|error| of_error(&format!("{error:#}")))
+}
+
+/// What is too large for the pools is the plugin's fault. wasmtime has no type for
+/// that; a test knows its words.
+fn of_error(error: &str) -> LoadError {
+    let part = |text: &str| text.replace(" in the pooling allocator", "");
+    match error.split_once("does not fit in pooling allocator requirements: ") {
+        Some((_, what)) => LoadError::Size(part(what)),
+        None if error.contains("pooling allocator") => LoadError::Size(part(error)),
+        None => LoadError::Code(error.to_owned()),
+    }
 }

@@ -58,19 +58,28 @@ pub struct AttemptLog {
     source: Source,
     lines: Vec<Line>,
     bytes_left: usize,
-    limit: usize,
+    limits: LogLimits,
     full: bool,
 }
 
+/// How much an attempt may log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLimits {
+    /// Bytes of all lines, with what it takes to hold them.
+    pub bytes: usize,
+    /// Lines.
+    pub lines: usize,
+}
+
 impl AttemptLog {
-    /// An empty log that takes `limit` bytes.
+    /// An empty log that takes as much as `limits` says.
     #[must_use]
-    pub fn new(source: Source, limit: usize) -> Self {
+    pub fn new(source: Source, limits: LogLimits) -> Self {
         Self {
             source,
             lines: Vec::new(),
-            bytes_left: limit,
-            limit,
+            bytes_left: limits.bytes,
+            limits,
             full: false,
         }
     }
@@ -85,11 +94,16 @@ impl AttemptLog {
             .len()
             .saturating_add(message.len())
             .saturating_add(size_of::<Line>());
-        if cost > self.bytes_left {
+        let LogLimits { bytes, lines } = self.limits;
+        let (limit, unit) = if self.lines.len() >= lines {
+            (lines, "lines")
+        } else {
+            (bytes, "bytes")
+        };
+        if unit == "lines" || cost > self.bytes_left {
             self.full = true;
             let notice = format!(
-                "the log limit of {} bytes is reached: the rest of this attempt's log is dropped",
-                self.limit
+                "the log limit of {limit} {unit} is reached: the rest of this attempt's log is dropped"
             );
             self.emit(Level::Warn, "hookbox", notice);
             return;
@@ -197,14 +211,14 @@ impl LineBuffer {
 mod tests {
     use super::*;
 
-    fn log(limit: usize) -> AttemptLog {
+    fn log(bytes: usize) -> AttemptLog {
         let source = Source {
             endpoint: EndpointName::default_endpoint(),
             plugin: PluginName::new("greeter").expect("a good name"),
             event: EventId::generate(),
             delivery: DeliveryId(1),
         };
-        AttemptLog::new(source, limit)
+        AttemptLog::new(source, LogLimits { bytes, lines: 100 })
     }
 
     #[test]
@@ -218,6 +232,18 @@ mod tests {
         let last = lines.last().expect("there are lines");
         assert_eq!(last.level, Level::Warn);
         assert!(last.message.contains("1000 bytes"), "{}", last.message);
+    }
+
+    #[test]
+    fn lines_are_counted_as_well() {
+        let mut log = log(1 << 20);
+        for _ in 0..1000 {
+            log.push(Level::Info, "", "");
+        }
+        let lines = log.take_lines();
+        assert_eq!(lines.len(), 101);
+        let last = lines.last().expect("there are lines");
+        assert!(last.message.contains("100 lines"), "{}", last.message);
     }
 
     #[test]

@@ -9,15 +9,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::collect::Collector;
 use super::host::wasi;
 use super::http::Http;
-use super::limits::MemoryGuard;
+use super::limits::{AttemptLimits, MemoryGuard};
 use super::log::{AttemptLog, Level};
-
-/// How many WASI handles a component may hold: an attempt has no files or
-/// sockets, so a few streams, pollables and errors are all it needs.
-const MAX_HANDLES: usize = 1024;
-
-/// The same with HTTP: requests, headers and bodies hold memory of the host's.
-const MAX_HANDLES_WITH_HTTP: usize = 256;
 
 /// The log is shared with the streams that WASI hands out.
 pub(super) type SharedLog = Arc<Mutex<AttemptLog>>;
@@ -52,12 +45,9 @@ pub(super) struct Wasi {
 }
 
 impl Wasi {
-    pub(super) fn new(log: &SharedLog, http: Option<Http>) -> Self {
+    pub(super) fn new(log: &SharedLog, limits: &AttemptLimits, http: Option<Http>) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(match http {
-            None => MAX_HANDLES,
-            Some(_) => MAX_HANDLES_WITH_HTTP,
-        });
+        table.set_max_capacity(limits.handles);
         Self {
             ctx: wasi::context(log),
             table,
@@ -134,14 +124,18 @@ mod tests {
             event: EventId::generate(),
             delivery: DeliveryId(1),
         };
-        let log = Arc::new(Mutex::new(AttemptLog::new(source, 1000)));
+        let limits = AttemptLimits {
+            handles: 7,
+            ..AttemptLimits::default()
+        };
+        let log = Arc::new(Mutex::new(AttemptLog::new(source, limits.log())));
         let kv = Arc::new(Stored::default());
         let collect = Collector::new(kv, Arc::default(), EffectLimits::default());
-        let wasi = Wasi::new(&log, None);
+        let wasi = Wasi::new(&log, &limits, None);
         let memory = MemoryGuard::new(0);
         let mut state = State::new(memory, Arc::default(), log, collect, Some(wasi));
         let table = state.ctx().table;
-        let pushed = (0..=MAX_HANDLES).map(|number| table.push(number));
-        assert_eq!(pushed.filter(Result::is_ok).count(), MAX_HANDLES);
+        let pushed = (0..10).map(|number| table.push(number));
+        assert_eq!(pushed.filter(Result::is_ok).count(), limits.handles);
     }
 }

@@ -38,6 +38,14 @@ pub(in crate::sandbox) enum Stop {
         /// How many there would have been.
         asked: usize,
     },
+    /// It asks for random bytes without end.
+    #[error("random limit of {limit} bytes exceeded: {asked} bytes asked for")]
+    Random {
+        /// The limit.
+        limit: u64,
+        /// How many there would have been in all.
+        asked: u64,
+    },
     /// A counter can't be called this.
     #[error("a counter's name has 1 to {limit} bytes, and this one has {asked}")]
     CounterName {

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi_http::FieldMapError;
 
+use super::attempt::MAX_OWN_HANDLES;
 use super::cpu::CpuExceeded;
 use super::kv::KvProblem;
-use super::limits::MemoryExceeded;
+use super::limits::{AttemptLimits, MemoryExceeded};
 use super::stop::Stop;
 use crate::types::effects::KvKey;
 
@@ -51,7 +54,7 @@ pub enum Failure {
     Wall(Duration),
     /// It recursed too deeply.
     StackOverflow,
-    /// It did more than it may with its entries or counters.
+    /// It passed another limit, which this names.
     Limit(String),
     /// It trapped in another way.
     Trap(String),
@@ -79,14 +82,14 @@ impl fmt::Display for Failure {
 }
 
 /// Reads the verdict out of an error of wasmtime.
-pub(super) fn of_error(error: &wasmtime::Error) -> Verdict {
+pub(super) fn of_error(error: &wasmtime::Error, limits: &AttemptLimits) -> Verdict {
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return Verdict::NoRoom;
     }
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return of_stop(stop);
     }
-    Verdict::Failed(failure(error))
+    Verdict::Failed(failure(error, limits))
 }
 
 /// An attempt that the host has ended.
@@ -100,11 +103,12 @@ fn of_stop(stop: &Stop) -> Verdict {
         Stop::Keys { .. }
         | Stop::Written { .. }
         | Stop::Counters { .. }
-        | Stop::CounterName { .. } => Verdict::Failed(Failure::Limit(stop.to_string())),
+        | Stop::CounterName { .. }
+        | Stop::Random { .. } => Verdict::Failed(Failure::Limit(stop.to_string())),
     }
 }
 
-fn failure(error: &wasmtime::Error) -> Failure {
+fn failure(error: &wasmtime::Error, limits: &AttemptLimits) -> Failure {
     if let Some(exceeded) = error.downcast_ref::<MemoryExceeded>() {
         return Failure::Memory(*exceeded);
     }
@@ -121,8 +125,45 @@ fn failure(error: &wasmtime::Error) -> Failure {
             let kind = trap.strip_prefix("wasm trap: ").unwrap_or(&trap);
             Failure::Trap(format!("{kind}{}", place(error)))
         }
-        None => Failure::Other(error.root_cause().to_string()),
+        None => match limit(error, limits) {
+            Some(what) => Failure::Limit(what),
+            None => Failure::Other(error.root_cause().to_string()),
+        },
     }
+}
+
+/// The limits that wasmtime and its WASI keep for the host.
+fn limit(error: &wasmtime::Error, limits: &AttemptLimits) -> Option<String> {
+    let AttemptLimits {
+        handles, host_data, ..
+    } = limits;
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return Some(format!(
+            "handle limit of {handles} exceeded: {} held at once",
+            handles.saturating_add(1)
+        ));
+    }
+    if let Some(FieldMapError::TotalSizeTooBig | FieldMapError::TooManyFields) =
+        error.downcast_ref()
+    {
+        return Some(format!(
+            "http-fields limit of {} bytes exceeded: a set of headers has more",
+            limits.http.fields
+        ));
+    }
+    // wasmtime has no types for these; tests know its words.
+    let cause = error.root_cause().to_string();
+    if cause.starts_with("too much data is being copied") {
+        return Some(format!(
+            "host-data limit of {host_data} bytes exceeded: one call of the host, or the answer, hands over more"
+        ));
+    }
+    if cause.ends_with("store handle limit exceeded") {
+        return Some(format!(
+            "handle limit of {MAX_OWN_HANDLES} exceeded: the component holds more, its own included"
+        ));
+    }
+    None
 }
 
 /// The function that trapped, where the component still has its names.

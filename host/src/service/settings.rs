@@ -9,7 +9,7 @@ use crate::dispatch;
 use crate::ingest::Endpoint;
 use crate::outbound::{self, Client, Connector, SystemResolver};
 use crate::plugins::manifest::Policy;
-use crate::sandbox::{AttemptLimits, EffectLimits, EngineLimits, HttpLimits};
+use crate::sandbox::EngineLimits;
 
 /// How long resolving, connecting and the TLS handshake of a request may take
 /// each: one address that doesn't answer must leave time for another.
@@ -42,7 +42,7 @@ pub(super) fn client(config: &OutboundConfig) -> Result<Client, ServiceError> {
 pub(super) fn engine_limits(limits: &Limits) -> EngineLimits {
     EngineLimits {
         attempts: u32::try_from(limits.total).unwrap_or(u32::MAX),
-        max_memory: limits.memory,
+        max_memory: limits.ceilings.memory,
     }
 }
 
@@ -58,14 +58,8 @@ pub(super) fn dispatch_limits(limits: &Limits, grace: Duration) -> dispatch::Lim
 /// What plugins get, and at most.
 pub(crate) fn policy(limits: &Limits) -> Policy {
     Policy {
-        attempt: AttemptLimits {
-            memory: limits.memory,
-            cpu: limits.cpu,
-            wall: limits.wall,
-            log: usize::try_from(limits.log).unwrap_or(usize::MAX),
-            effects: EffectLimits::default(),
-            http: HttpLimits::default(),
-        },
+        attempt: limits.attempt,
+        ceilings: limits.ceilings,
         concurrency: limits.per_plugin,
     }
 }

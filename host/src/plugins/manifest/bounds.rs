@@ -1,32 +1,8 @@
 //! Checks `[limits]` against the operator's.
 
-use super::raw::RawLimits;
 use super::{ManifestError, Policy};
-use crate::config::{Size, Span};
-use crate::sandbox::{AttemptLimits, EffectLimits, HttpLimits};
-
-/// A value of `[limits]`.
-pub(super) trait Limit: PartialOrd + std::fmt::Display {
-    fn is_nothing(&self) -> bool;
-}
-
-impl Limit for Size {
-    fn is_nothing(&self) -> bool {
-        self.0 == 0
-    }
-}
-
-impl Limit for Span {
-    fn is_nothing(&self) -> bool {
-        self.0.is_zero()
-    }
-}
-
-impl Limit for usize {
-    fn is_nothing(&self) -> bool {
-        *self == 0
-    }
-}
+use crate::config::{Amount, ManifestLimits};
+use crate::sandbox::AttemptLimits;
 
 /// Checks limits against the operator's.
 pub(super) struct Bounds<'a> {
@@ -35,84 +11,45 @@ pub(super) struct Bounds<'a> {
 }
 
 impl Bounds<'_> {
-    /// What an attempt may use.
-    pub(super) fn attempt(&self, asked: &RawLimits) -> Result<AttemptLimits, ManifestError> {
-        let span = |key, asked, of| self.pick::<Span>(key, asked, of);
-        let size = |key, asked, of| self.pick::<Size>(key, asked, of);
-        Ok(AttemptLimits {
-            memory: size("memory", asked.memory, |of| Size(of.attempt.memory))?.0,
-            cpu: span("cpu", asked.cpu, |of| Span(of.attempt.cpu))?.0,
-            wall: span("wall", asked.wall, |of| Span(of.attempt.wall))?.0,
-            log: size("log", asked.log, |of| Size(of.attempt.log as u64))?.bytes(),
-            effects: self.effects(asked)?,
-            http: self.http(asked)?,
+    /// What an attempt may use: what is asked for, if it is no more than the ceiling;
+    /// without that, what the operator gives.
+    pub(super) fn attempt(&self, asked: &ManifestLimits) -> Result<AttemptLimits, ManifestError> {
+        let Policy {
+            attempt, ceilings, ..
+        } = self.policy;
+        asked.onto(*attempt, ceilings, |key, asked, ceiling| {
+            self.check(key, asked, ceiling)
         })
     }
 
-    /// What an attempt may request itself.
-    fn http(&self, asked: &RawLimits) -> Result<HttpLimits, ManifestError> {
-        let response = |of: &Policy| Size(of.attempt.http.response_body as u64);
-        Ok(HttpLimits {
-            requests: self.pick("http_requests", asked.http_requests, |of| {
-                of.attempt.http.requests
-            })?,
-            response_body: self
-                .pick::<Size>("http_response", asked.http_response, response)?
-                .bytes(),
-            ..self.policy.attempt.http
-        })
+    /// How many attempts may run at once.
+    pub(super) fn concurrency(&self, asked: &ManifestLimits) -> Result<usize, ManifestError> {
+        let ceiling = self.policy.concurrency;
+        let Some(asked) = asked.concurrency else {
+            return Ok(ceiling);
+        };
+        self.check("concurrency", asked.into(), ceiling.into())?;
+        Ok(asked)
     }
 
-    /// What an attempt may keep and have sent.
-    fn effects(&self, asked: &RawLimits) -> Result<EffectLimits, ManifestError> {
-        let size = |key, asked, of| self.pick::<Size>(key, asked, of);
-        Ok(EffectLimits {
-            kv_value: size("kv_value", asked.kv_value, |of| {
-                Size(of.attempt.effects.kv_value as u64)
-            })?
-            .bytes(),
-            kv_total: size("kv_total", asked.kv_total, |of| {
-                Size(of.attempt.effects.kv_total)
-            })?
-            .0,
-            requests: self.pick("requests", asked.requests, |of| of.attempt.effects.requests)?,
-            request_body: size("request_body", asked.request_body, |of| {
-                Size(of.attempt.effects.request_body as u64)
-            })?
-            .bytes(),
-            ..self.policy.attempt.effects
-        })
-    }
-
-    /// What is asked for, if it is no more than the ceiling; without that, the
-    /// ceiling.
-    pub(super) fn pick<T>(
+    fn check(
         &self,
         key: &'static str,
-        asked: Option<T>,
-        of: fn(&Policy) -> T,
-    ) -> Result<T, ManifestError>
-    where
-        T: Limit,
-    {
-        let Some(asked) = asked else {
-            return Ok(of(self.policy));
-        };
-        let ceiling = of(self.policy);
+        asked: Amount,
+        ceiling: Amount,
+    ) -> Result<(), ManifestError> {
+        let file = || self.file.to_owned();
         if asked > ceiling {
             return Err(ManifestError::AboveCeiling {
-                file: self.file.to_owned(),
+                file: file(),
                 key,
                 asked: asked.to_string(),
                 ceiling: ceiling.to_string(),
             });
         }
         if asked.is_nothing() {
-            return Err(ManifestError::Zero {
-                file: self.file.to_owned(),
-                key,
-            });
+            return Err(ManifestError::Zero { file: file(), key });
         }
-        Ok(asked)
+        Ok(())
     }
 }

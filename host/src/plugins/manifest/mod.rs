@@ -18,13 +18,14 @@ use crate::outbound::Grants;
 use crate::sandbox::AttemptLimits;
 use crate::types::{Handlers, Subscription};
 
-/// What a plugin may use: what it gets without a manifest, and the most that a
-/// manifest can ask for. The operator's to raise.
+/// What a plugin may use. The operator's to raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// For each attempt.
+    /// For each attempt, where the manifest doesn't say.
     pub attempt: AttemptLimits,
-    /// Attempts at once.
+    /// The most that a manifest can ask for.
+    pub ceilings: AttemptLimits,
+    /// Attempts at once, and the most that a manifest can ask for.
     pub concurrency: usize,
 }
 
@@ -63,7 +64,7 @@ pub enum ManifestError {
     #[error("{0} is not UTF-8")]
     NotText(String),
     /// A limit above the operator's ceiling.
-    #[error("{file}: [limits] {key} = {asked} is above the operator's ceiling of {ceiling}")]
+    #[error("{file}: [limits] {key} = {asked} is above the operator's ceiling of {ceiling}: lower it, or have the operator raise it in [ceilings]")]
     AboveCeiling {
         /// The manifest.
         file: String,
@@ -142,7 +143,7 @@ impl Manifest {
             types: raw.events.types,
             agents: raw.events.agents,
             limits: bounds.attempt(&raw.limits)?,
-            concurrency: bounds.pick("concurrency", raw.limits.concurrency, |of| of.concurrency)?,
+            concurrency: bounds.concurrency(&raw.limits)?,
             ordered: matches!(raw.ordering, Ordering::Session),
             grants: raw.http.allow,
             retry: raw.retry.policy(bounds.file)?,

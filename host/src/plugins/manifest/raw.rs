@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error};
 
 use super::ManifestError;
-use crate::config::{Size, Span};
+use crate::config::{ManifestLimits, Span};
 use crate::dispatch::{BreakerPolicy, RetryPolicy};
 use crate::outbound::Grants;
 
@@ -27,7 +27,7 @@ pub(super) struct Raw {
     pub(super) ordering: Ordering,
     pub(super) config: BTreeMap<String, ConfigValue>,
     pub(super) events: RawEvents,
-    pub(super) limits: RawLimits,
+    pub(super) limits: ManifestLimits,
     pub(super) http: RawHttp,
     pub(super) retry: RawRetry,
     pub(super) breaker: RawBreaker,
@@ -67,22 +67,6 @@ impl ConfigValue {
 pub(super) struct RawEvents {
     pub(super) types: Option<Vec<String>>,
     pub(super) agents: Option<Vec<String>>,
-}
-
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawLimits {
-    pub(super) memory: Option<Size>,
-    pub(super) cpu: Option<Span>,
-    pub(super) wall: Option<Span>,
-    pub(super) log: Option<Size>,
-    pub(super) concurrency: Option<usize>,
-    pub(super) kv_value: Option<Size>,
-    pub(super) kv_total: Option<Size>,
-    pub(super) requests: Option<usize>,
-    pub(super) request_body: Option<Size>,
-    pub(super) http_requests: Option<usize>,
-    pub(super) http_response: Option<Size>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]

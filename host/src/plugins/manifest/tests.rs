@@ -5,6 +5,7 @@ use super::*;
 fn policy() -> Policy {
     Policy {
         attempt: AttemptLimits::default(),
+        ceilings: AttemptLimits::default(),
         concurrency: 8,
     }
 }

@@ -35,9 +35,6 @@ use super::state::{SharedLog, State};
 use crate::outbound::client::{Waits, is_reserved};
 use crate::outbound::{Grants, Target};
 
-/// The bytes of a `fields` resource, as the host holds them.
-const MAX_FIELDS: usize = 24 << 10;
-
 /// How much of a request's body the host takes before it is asked for.
 const CHUNK: usize = 16 << 10;
 
@@ -78,8 +75,9 @@ impl Http {
         log: SharedLog,
     ) -> Self {
         let mut ctx = WasiHttpCtx::new();
-        ctx.set_field_size_limit(MAX_FIELDS);
-        let slots = Arc::new(Semaphore::new(limits.concurrent));
+        ctx.set_field_size_limit(limits.fields);
+        let places = limits.concurrent.min(Semaphore::MAX_PERMITS);
+        let slots = Arc::new(Semaphore::new(places));
         Self {
             ctx,
             requests: Requests {

@@ -439,7 +439,9 @@ fn limits_start_as_they_are_documented() {
         concurrent,
         request_body,
         response_body,
+        fields,
     } = HttpLimits::default();
     assert_eq!((requests, concurrent), (16, 4));
     assert_eq!((request_body, response_body), (1 << 20, 1 << 20));
+    assert_eq!(fields, 24 << 10);
 }
