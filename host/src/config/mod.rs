@@ -39,8 +39,8 @@ pub use limits::{Amount, Limits, ManifestLimits, RawCeilings, RawLimits};
 pub use memory::available as available_memory;
 pub use outbound::OutboundConfig;
 pub use raw::{
-    RawAdmin, RawAuth, RawCompile, RawConfig, RawEndpoint, RawIngest, RawJournal,
-    RawOutbound, RawScheme,
+    RawAdmin, RawAuth, RawCompile, RawConfig, RawEndpoint, RawIngest, RawJournal, RawOutbound,
+    RawScheme,
 };
 pub use secret::{SecretError, SecretRef};
 pub use toml_file::Diagnosis;

@@ -51,7 +51,16 @@ fn code_config() -> Config {
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(WASM_STACK + HOST_STACK)
         // Lines of source in a trap would need the plugin's debug info on disk.
-        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
+        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
+        // What no supported language's compiler emits, and SIMD that differs from
+        // processor to processor. Threads, garbage collection, exceptions and async
+        // components aren't even compiled in.
+        .wasm_memory64(false)
+        .wasm_component_model_memory64(false)
+        .wasm_wide_arithmetic(false)
+        .wasm_custom_page_sizes(false)
+        .wasm_stack_switching(false)
+        .relaxed_simd_deterministic(true);
     config
 }
 

@@ -40,6 +40,7 @@ pub(super) struct State {
 pub(super) struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
+    random: wasi::Random,
     /// Only there for a component that imports `wasi:http`.
     http: Option<Http>,
 }
@@ -51,6 +52,7 @@ impl Wasi {
         Self {
             ctx: wasi::context(log),
             table,
+            random: wasi::Random::new(limits.random),
             http,
         }
     }
@@ -78,6 +80,17 @@ impl State {
     /// What is left of an attempt: its peak of memory, and what it collected.
     pub(super) fn into_parts(self) -> (u64, Collector) {
         (self.memory.peak(), self.collect)
+    }
+
+    /// The attempt's randomness.
+    ///
+    /// # Panics
+    /// For a component without WASI, as [`State::ctx`].
+    pub(super) fn random(&mut self) -> &mut wasi::Random {
+        let wasi = self.wasi.as_mut();
+        &mut wasi
+            .expect("only components with WASI imports are linked with WASI")
+            .random
     }
 
     /// HTTP, and the handles that it shares with WASI.

@@ -209,7 +209,10 @@ async fn a_handler_cant_hand_over_more_than_the_host_takes() {
     );
     for component in [wat::plugin(World::ChatPush, "", &logs), rejects(length)] {
         let why = failure(run(&component, AttemptLimits::default()).await).to_string();
-        assert!(why.starts_with("host-data limit of 16777216 bytes exceeded"), "{why}");
+        assert!(
+            why.starts_with("host-data limit of 16777216 bytes exceeded"),
+            "{why}"
+        );
     }
 }
 

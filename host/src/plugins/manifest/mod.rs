@@ -64,7 +64,9 @@ pub enum ManifestError {
     #[error("{0} is not UTF-8")]
     NotText(String),
     /// A limit above the operator's ceiling.
-    #[error("{file}: [limits] {key} = {asked} is above the operator's ceiling of {ceiling}: lower it, or have the operator raise it in [ceilings]")]
+    #[error(
+        "{file}: [limits] {key} = {asked} is above the operator's ceiling of {ceiling}: lower it, or have the operator raise it in [ceilings]"
+    )]
     AboveCeiling {
         /// The manifest.
         file: String,
