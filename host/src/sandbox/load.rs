@@ -39,7 +39,14 @@ pub(super) fn map_code(engine: &Engine, code: &[u8]) -> Result<Component, LoadEr
 /// What is too large for the pools is the plugin's fault. wasmtime has no type for
 /// that; a test knows its words.
 fn of_error(error: &str) -> LoadError {
-    let part = |text: &str| text.replace(" in the pooling allocator", "");
+    let ours = [
+        " in the pooling allocator",
+        " is unsupported in this pooling allocator configuration",
+    ];
+    let part = |text: &str| {
+        ours.iter()
+            .fold(text.to_owned(), |text, part| text.replace(part, ""))
+    };
     match error.split_once("does not fit in pooling allocator requirements: ") {
         Some((_, what)) => LoadError::Size(part(what)),
         None if error.contains("pooling allocator") => LoadError::Size(part(error)),

@@ -1,8 +1,13 @@
 //! Attempts of real components.
 
 mod effects;
+mod fresh;
 mod http;
+mod limits;
+mod stack;
 pub(super) mod store;
+mod wasi;
+mod wit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
