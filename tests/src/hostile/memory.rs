@@ -1,0 +1,76 @@
+//! Memory, in all its forms.
+
+use super::text::{handler, with_answers};
+use super::{Fate, Villain};
+use crate::wat::{self, Parts, World};
+
+const MEMORY: Fate = Fate::Fails("memory limit of");
+
+pub(super) fn villains() -> Vec<Villain> {
+    vec![
+        Villain::text("memory-at-once", || wat::grows(World::ChatPush), MEMORY),
+        Villain::text("memory-step-by-step", step_by_step, MEMORY),
+        Villain::text("memory-to-the-limit", to_the_limit, Fate::Ends),
+        Villain::text("memories", memories, MEMORY),
+        Villain::text(
+            "table-growth",
+            table_growth,
+            Fate::Rejects("nothing was refused"),
+        ),
+        Villain::text("tables", tables, Fate::Ends),
+        Villain::rust("allocate-for-ever", MEMORY),
+    ]
+}
+
+fn step_by_step() -> Vec<u8> {
+    let body = "(loop $again (drop (memory.grow (i32.const 1))) (br $again)) (i32.const 16)";
+    handler("", body)
+}
+
+/// Exactly to the default of 64 MiB, and each page is used. It imports nothing that
+/// needs a table.
+fn to_the_limit() -> Vec<u8> {
+    let module = r#"(module
+  (memory (export "memory") 2)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536))
+  (func (export "hookbox:plugin/on-chat-push@0.1.0#handle") (param i32) (result i32)
+    (local $at i32)
+    (if (i32.eq (memory.grow (i32.const 1022)) (i32.const -1)) (then unreachable))
+    (loop $next
+      (i32.store (local.get $at) (i32.const 1))
+      (local.set $at (i32.add (local.get $at) (i32.const 4096)))
+      (br_if $next (i32.lt_u (local.get $at) (i32.const 67108864))))
+    (i32.store (i32.const 16) (i32.const 0))
+    (i32.const 16)))"#;
+    wat::component(World::ChatPush, module)
+}
+
+/// As many as there may be, each a part of the limit.
+fn memories() -> Vec<u8> {
+    let more = "(memory $b 1) (memory $c 1) (memory $d 1)";
+    let body = "(loop $again
+          (drop (memory.grow $b (i32.const 16)))
+          (drop (memory.grow $c (i32.const 16)))
+          (drop (memory.grow $d (i32.const 16)))
+          (br $again))
+        (i32.const 16)";
+    handler(more, body)
+}
+
+/// The host has a table's space ready and grows it no further: the handler is told.
+fn table_growth() -> Vec<u8> {
+    let body = "(loop $again
+          (br_if $again (i32.ne (table.grow $t (ref.null func) (i32.const 1000)) (i32.const -1))))
+        (call $reject (i32.const 1032) (i32.const 19))";
+    handler("(table $t 1 funcref)", body)
+}
+
+/// As many as there may be, as large as they may be.
+fn tables() -> Vec<u8> {
+    let tables: String = (0..6).map(|_| "(table 99000 funcref)").collect();
+    Parts {
+        items: &with_answers(&tables),
+        ..Parts::new(World::ChatPush)
+    }
+    .component("(i32.const 16)")
+}

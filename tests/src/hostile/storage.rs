@@ -1,0 +1,97 @@
+//! Entries and counters: past each limit.
+
+use super::text::handler;
+use super::time::{CPU, looped};
+use super::{Fate, Villain};
+
+pub(super) fn villains() -> Vec<Villain> {
+    vec![
+        refused(
+            "key-of-1025-bytes",
+            "a key has 1 to 1024 bytes, and this one has 1025",
+        ),
+        refused(
+            "key-of-nothing",
+            "a key has 1 to 1024 bytes, and this one has 0",
+        ),
+        refused(
+            "bucket-of-257-bytes",
+            "a bucket's name has 1 to 256 bytes, and this one has 257",
+        ),
+        refused(
+            "value-past-its-limit",
+            "a value has a limit of 65536 bytes, and this one has 65537",
+        ),
+        refused(
+            "writes-past-their-limit",
+            "the writes of one attempt have a limit of 4194304 bytes",
+        ),
+        refused(
+            "more-than-the-plugin-may-have",
+            "the entries of this plugin have a limit of 131072 bytes",
+        )
+        .limited("kv_total = \"128KiB\""),
+        refused(
+            "increment-of-a-word",
+            "the value of \"k\" is no decimal number of 64 bits",
+        ),
+        refused(
+            "increment-past-the-end",
+            "it would leave the range of 64 bits",
+        ),
+        Villain::text(
+            "read-too-much-at-once",
+            read_too_much,
+            Fate::Rejects("one call returns values up to a limit of 16777216 bytes"),
+        ),
+        Villain::rust(
+            "write-257-keys",
+            Fate::Fails("limit of 256 written keys exceeded"),
+        ),
+        Villain::rust(
+            "read-10001-keys",
+            Fate::Fails("key-value limit of 10000 keys exceeded"),
+        ),
+        Villain::rust("conflict-storm", Fate::Ends).allowed("ordering = \"none\""),
+        Villain::text("list-for-ever", list_for_ever, CPU),
+        Villain::rust(
+            "counters-past-their-limit",
+            Fate::Fails("limit of 1000 counters exceeded"),
+        ),
+        Villain::rust("counter-past-the-end", Fate::Ends),
+        Villain::rust(
+            "counter-of-257-bytes",
+            Fate::Fails("a counter's name has 1 to 256 bytes"),
+        ),
+    ]
+}
+
+/// One of the fixture's that the host refuses with this text.
+fn refused(name: &'static str, why: &'static str) -> Villain {
+    Villain::rust(name, Fate::Rejects(why))
+}
+
+/// The same page.
+fn list_for_ever() -> Vec<u8> {
+    let body = looped(
+        "(call $list (local.get $event) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 2048))",
+    );
+    handler("", &format!("(local.set $event (call $bucket)) {body}"))
+}
+
+/// One value, hundreds of times.
+fn read_too_much() -> Vec<u8> {
+    let body = "(local $at i32)
+        (local.set $event (call $bucket))
+        (call $set (local.get $event) (i32.const 1024) (i32.const 1)
+          (i32.const 65536) (i32.const 65536) (i32.const 2048))
+        (local.set $at (i32.const 4096))
+        (loop $again
+          (i32.store (local.get $at) (i32.const 1024))
+          (i32.store offset=4 (local.get $at) (i32.const 1))
+          (local.set $at (i32.add (local.get $at) (i32.const 8)))
+          (br_if $again (i32.lt_u (local.get $at) (i32.const 8192))))
+        (call $get_many (local.get $event) (i32.const 4096) (i32.const 300) (i32.const 2048))
+        (call $refused)";
+    handler("", body)
+}
