@@ -4,7 +4,7 @@ use hookbox_testkit::Host;
 use hookbox_testkit::hostile::{Fate, Villain, villains};
 use hookbox_testkit::log::{is_from_plugin, message};
 
-use crate::scene::{failure, fixture, host_with, rejection, watched, well};
+use crate::scene::{all_well, failure, fixture, host_with, rejection, watched, well};
 
 /// Runs a villain beside the good plugin until its attempt has ended as it must.
 fn play(name: &str) {
@@ -115,6 +115,7 @@ villains! {
     memories
     table_growth
     tables
+    instances
     allocate_for_ever
     flood_of_pollables
     flood_of_streams
@@ -142,7 +143,7 @@ villains! {
     random_of_u64_max
     insecure_random_of_u64_max
     random_for_ever
-    stdout_of_16_mib_at_once
+    stdout_of_4_mib_at_once
     zeroes_of_u64_max
     space_out_of_bounds
     space_at_the_edge
@@ -209,4 +210,47 @@ villains! {
     request_with_a_reserved_header
     flood_of_headers
     flood_of_long_headers
+}
+
+#[test]
+fn the_longest_delay_is_the_hosts() {
+    let villain = find("delay-of-u64-max");
+    let mut host = with_villain(&villain);
+    let reason = watched(&mut host, |host| failure(host, villain.name));
+    let delay = reason
+        .split_whitespace()
+        .find_map(|word| word.parse::<u64>().ok());
+    let delay = delay.expect("the log says when the next attempt is");
+    assert!((200_000..=300_000).contains(&delay), "{reason}");
+}
+
+/// As large as the host takes it, 1 MiB; the handler gets the text and the body.
+#[test]
+fn the_largest_event_is_put_where_the_handler_says() {
+    for (name, fate) in [
+        ("space-always-the-same", Fate::Fails("beyond end of memory")),
+        ("space-that-grows", Fate::Fails("memory limit of")),
+    ] {
+        let villain = Villain { fate, ..find(name) };
+        let mut host = with_villain(&villain);
+        watched(&mut host, |host| {
+            let message = "\n".repeat(500_000);
+            host.post_chat("large", &message);
+            ends_as_it_must(host, &villain);
+        });
+    }
+}
+
+/// All of a plugin's attempts at once, for one entry: each adds to it once.
+#[test]
+fn a_storm_of_conflicts_ends() {
+    const EVENTS: usize = 40;
+    let villain = find("conflict-storm");
+    let mut host = with_villain(&villain);
+    watched(&mut host, |host| {
+        for event in 0..EVENTS {
+            host.post_chat(&format!("storm {event}"), "hello");
+        }
+        all_well(host, villain.name, EVENTS);
+    });
 }

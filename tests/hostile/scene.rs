@@ -117,6 +117,15 @@ pub(crate) fn well(host: &Host, plugin: &str) {
     first(host, plugin, "done");
 }
 
+/// Waits until `plugin` has handled so many events.
+pub(crate) fn all_well(host: &Host, plugin: &str, count: usize) {
+    wait_for("the villain's deliveries", || {
+        let path = format!("/api/deliveries?plugin={plugin}&state=done&limit={count}");
+        let done = host.api(&path)["deliveries"].as_array()?.len();
+        (done >= count).then_some(())
+    });
+}
+
 /// The first delivery of `plugin` in a state.
 fn first(host: &Host, plugin: &str, state: &str) -> Value {
     wait_for("a delivery of the villain", || {

@@ -143,6 +143,62 @@ pub fn component(world: World, module: &str) -> Vec<u8> {
         .expect("the module fits the contract")
 }
 
+/// A component with these core modules besides its own, each instantiated once its
+/// own are. They import nothing; what they do, they do in their start function.
+///
+/// # Panics
+/// When a text is no good, or `component` is none.
+#[must_use]
+pub fn with_modules(component: &[u8], modules: &[&str]) -> Vec<u8> {
+    const MODULE: u8 = 1;
+    const INSTANCE: u8 = 2;
+    const INSTANTIATE: u8 = 0;
+    let mut grown = component.to_vec();
+    let mut index = sections(component)
+        .filter(|section| *section == MODULE)
+        .count();
+    for text in modules {
+        let module = wat::parse_str(text).expect("good WebAssembly text");
+        append(&mut grown, MODULE, &module);
+        let mut instance = vec![1, INSTANTIATE];
+        number(&mut instance, index);
+        instance.push(0);
+        append(&mut grown, INSTANCE, &instance);
+        index += 1;
+    }
+    grown
+}
+
+/// The kinds of a component's sections.
+fn sections(component: &[u8]) -> impl Iterator<Item = u8> {
+    const PREAMBLE: usize = 8;
+    let mut rest = &component[PREAMBLE..];
+    std::iter::from_fn(move || {
+        let (kind, tail) = rest.split_first()?;
+        let end = tail.iter().position(|byte| byte & 0x80 == 0);
+        let (digits, tail) = tail.split_at(end.expect("a size") + 1);
+        let digit = |(place, byte): (usize, &u8)| usize::from(byte & 0x7f) << (7 * place);
+        let size: usize = digits.iter().enumerate().map(digit).sum();
+        rest = &tail[size..];
+        Some(*kind)
+    })
+}
+
+fn append(component: &mut Vec<u8>, kind: u8, section: &[u8]) {
+    component.push(kind);
+    number(component, section.len());
+    component.extend(section);
+}
+
+/// Seven bits a byte, the lowest first.
+fn number(bytes: &mut Vec<u8>, mut value: usize) {
+    while value > 0x7f {
+        bytes.push(u8::try_from(value & 0x7f).expect("seven bits") | 0x80);
+        value >>= 7;
+    }
+    bytes.push(u8::try_from(value).expect("seven bits"));
+}
+
 /// The package that has that world, and what it refers to.
 fn contract(world: World) -> (Resolve, PackageId) {
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");

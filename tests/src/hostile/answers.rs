@@ -11,7 +11,7 @@ pub(super) fn villains() -> Vec<Villain> {
         Villain::text(
             "answer-of-no-result",
             || answer("(i32.store (i32.const 16) (i32.const 2)) (i32.const 16)"),
-            Fate::Fails("invalid"),
+            Fate::Fails("invalid expected discriminant"),
         ),
         Villain::text(
             "answer-of-no-error",
@@ -21,7 +21,7 @@ pub(super) fn villains() -> Vec<Villain> {
                     (i32.store (i32.const 24) (i32.const 255)) (i32.const 16)",
                 )
             },
-            Fate::Fails("invalid"),
+            Fate::Fails("unexpected discriminant: 255"),
         ),
         Villain::text(
             "answer-out-of-bounds",

@@ -31,7 +31,7 @@ pub(super) fn villains() -> Vec<Villain> {
 /// says that all is well.
 const ESCAPES: &str = r#"(data (i32.const 4096)
     "\1b[2J\0d\0aERROR\e2\80\aeyllaer\00\c2\9b31m\1b]0;hi\07\e2\80\a8\e2\81\a6x")"#;
-const LENGTH: &str = "(i32.const 46)";
+const LENGTH: &str = "(i32.const 40)";
 
 /// What becomes of that.
 const VISIBLE: &str = "\\u{1b}[2J\\u{d}\\u{a}ERROR\\u{202e}yllaer\\u{0}\\u{9b}31m\\u{1b}]0;hi\\u{7}\
@@ -67,14 +67,14 @@ fn writes(byte: u8, times: u32) -> Vec<u8> {
     wasi_handler("", &body)
 }
 
-/// 100 MiB in one line.
+/// 2 MiB in one line.
 fn stdout() -> Vec<u8> {
-    writes(b'x', 1_600)
+    writes(b'x', 32)
 }
 
-/// 6 MiB in as many lines.
+/// Hundreds of thousands of empty lines.
 fn line_ends() -> Vec<u8> {
-    writes(b'\n', 100)
+    writes(b'\n', 10)
 }
 
 fn log_of_escapes() -> Vec<u8> {

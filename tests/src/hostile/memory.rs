@@ -1,8 +1,8 @@
 //! Memory, in all its forms.
 
-use super::text::{handler, with_answers};
+use super::text::handler;
 use super::{Fate, Villain};
-use crate::wat::{self, Parts, World};
+use crate::wat::{self, World};
 
 const MEMORY: Fate = Fate::Fails("memory limit of");
 
@@ -18,6 +18,7 @@ pub(super) fn villains() -> Vec<Villain> {
             Fate::Rejects("nothing was refused"),
         ),
         Villain::text("tables", tables, Fate::Ends),
+        Villain::text("instances", instances, Fate::Ends),
         Villain::rust("allocate-for-ever", MEMORY),
     ]
 }
@@ -45,16 +46,12 @@ fn to_the_limit() -> Vec<u8> {
     wat::component(World::ChatPush, module)
 }
 
-/// As many as there may be, each a part of the limit.
+/// As many as there may be, each within the limit, and not all of them.
 fn memories() -> Vec<u8> {
-    let more = "(memory $b 1) (memory $c 1) (memory $d 1)";
-    let body = "(loop $again
-          (drop (memory.grow $b (i32.const 16)))
-          (drop (memory.grow $c (i32.const 16)))
-          (drop (memory.grow $d (i32.const 16)))
-          (br $again))
-        (i32.const 16)";
-    handler(more, body)
+    let module = "(module (memory 1)
+        (func $start (drop (memory.grow (i32.const 400))))
+        (start $start))";
+    wat::with_modules(&plain(), &[module; 3])
 }
 
 /// The host has a table's space ready and grows it no further: the handler is told.
@@ -67,10 +64,20 @@ fn table_growth() -> Vec<u8> {
 
 /// As many as there may be, as large as they may be.
 fn tables() -> Vec<u8> {
-    let tables: String = (0..6).map(|_| "(table 99000 funcref)").collect();
-    Parts {
-        items: &with_answers(&tables),
-        ..Parts::new(World::ChatPush)
-    }
-    .component("(i32.const 16)")
+    wat::with_modules(&plain(), &["(module (table 99000 funcref))"; 8])
+}
+
+fn instances() -> Vec<u8> {
+    wat::with_modules(&plain(), &["(module)"; 59])
+}
+
+/// One that imports nothing, and so has no table either.
+fn plain() -> Vec<u8> {
+    let module = r#"(module
+  (memory (export "memory") 2)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536))
+  (func (export "hookbox:plugin/on-chat-push@0.1.0#handle") (param i32) (result i32)
+    (i32.store (i32.const 16) (i32.const 0))
+    (i32.const 16)))"#;
+    wat::component(World::ChatPush, module)
 }

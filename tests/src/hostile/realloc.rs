@@ -8,12 +8,12 @@ pub(super) fn villains() -> Vec<Villain> {
         Villain::text(
             "space-out-of-bounds",
             || space("(i32.const -16)"),
-            Fate::Fails("out of bounds"),
+            Fate::Fails("beyond end of memory"),
         ),
         Villain::text(
             "space-at-the-edge",
             || space("(i32.const 131064)"),
-            Fate::Fails("out of bounds"),
+            Fate::Fails("beyond end of memory"),
         ),
         Villain::text(
             "space-unaligned",

@@ -2,7 +2,8 @@
 //! the host. A host function that outgrows its own part of the stack would end the
 //! process.
 
-use super::text::{handler, http_handler, wasi_handler};
+use super::text::{CONTRACT, WASI, handler, http_handler};
+use super::time::with_one_space;
 use super::{Fate, Villain};
 use crate::wat::{Parts, World};
 
@@ -10,7 +11,7 @@ const STACK: Fate = Fate::Fails("stack limit exceeded");
 
 pub(super) fn villains() -> Vec<Villain> {
     vec![
-        Villain::text("recursion", || deeper(""), STACK),
+        Villain::text("recursion", || handler("", &deep(1)), STACK),
         Villain::text("recursion-of-two", of_two, STACK),
         Villain::text("recursion-in-large-frames", in_large_frames, STACK),
         Villain::text("recursion-in-realloc", in_realloc, STACK),
@@ -32,9 +33,18 @@ fn deeper(what: &str) -> Vec<u8> {
     handler("", &again(what))
 }
 
-/// No call in the last place, which would need no stack.
+/// With some values that are still needed after the call: so the stack ends after a
+/// thousand calls or so, and not after ten times as many.
 fn again(what: &str) -> String {
-    format!("{what} (i32.add (call $handle (local.get $event)) (i32.const 1))")
+    format!("{what} {}", deep(100))
+}
+
+/// Calls the handler, with so many values in the frame.
+fn deep(values: usize) -> String {
+    let load = |value| format!("(i32.load (i32.const {}))", value * 4);
+    let push: String = (0..values).map(load).collect();
+    let sum = "i32.add ".repeat(values);
+    format!("{push} (call $handle (local.get $event)) {sum}")
 }
 
 fn of_two() -> Vec<u8> {
@@ -44,18 +54,8 @@ fn of_two() -> Vec<u8> {
     )
 }
 
-/// Each with a thousand values that are still needed after the call.
 fn in_large_frames() -> Vec<u8> {
-    let values = 0..1_000;
-    let push: String = values
-        .clone()
-        .map(|value| format!("(i32.load (i32.const {}))", value * 4))
-        .collect();
-    let sum = "i32.add\n".repeat(values.len());
-    handler(
-        "",
-        &format!("{push} (call $handle (local.get $event)) {sum}"),
-    )
+    handler("", &deep(1_000))
 }
 
 fn in_realloc() -> Vec<u8> {
@@ -82,34 +82,35 @@ fn into_reads() -> Vec<u8> {
     handler(items, &read)
 }
 
-/// With a URL that is parsed, and refused.
+/// With a method and a URL that are refused.
 fn into_outbox() -> Vec<u8> {
-    let items = r#"(data (i32.const 4096) "POST") (data (i32.const 4112) "https://a.example/?q")"#;
     let send = again(
-        "(call $send (i32.const 4096) (i32.const 4) (i32.const 4112) (i32.const 20)
+        "(call $send (i32.const 1032) (i32.const 7) (i32.const 1032) (i32.const 7)
           (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 2048))",
     );
-    handler(items, &send)
+    with_one_space(World::ChatPush, CONTRACT, &send)
 }
 
 fn into_wasi() -> Vec<u8> {
-    let items = "(global $out (mut i32) (i32.const 0))";
     let call = again(
-        "(if (i32.eqz (global.get $out)) (then (global.set $out (call $stdout))))
-        (call $write (global.get $out) (i32.const 1032) (i32.const 19) (i32.const 2048))
+        "(local.set $event (call $stdout))
+        (call $write (local.get $event) (i32.const 1032) (i32.const 19) (i32.const 2048))
+        (call $drop_output (local.get $event))
         (call $random (i64.const 1) (i32.const 2048))
         (local.set $event (call $timer (i64.const 0)))
         (call $block (local.get $event))
         (call $drop_pollable (local.get $event))",
     );
-    wasi_handler(items, &call)
+    let imports = format!("{CONTRACT}{WASI}");
+    with_one_space(World::ChatPushWithWasi, &imports, &call)
 }
 
+/// With a name that no header has.
 fn into_fields() -> Vec<u8> {
-    let items = r#"(global $f (mut i32) (i32.const 0)) (data (i32.const 4096) "a")"#;
+    let items = "(global $f (mut i32) (i32.const 0))";
     let call = again(
         "(if (i32.eqz (global.get $f)) (then (global.set $f (call $fields))))
-        (call $append (global.get $f) (i32.const 4096) (i32.const 1) (i32.const 0) (i32.const 0)
+        (call $append (global.get $f) (i32.const 1032) (i32.const 19) (i32.const 0) (i32.const 0)
           (i32.const 2048))",
     );
     http_handler(items, &call)

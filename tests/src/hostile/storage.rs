@@ -48,8 +48,9 @@ pub(super) fn villains() -> Vec<Villain> {
             "write-257-keys",
             Fate::Fails("limit of 256 written keys exceeded"),
         ),
-        Villain::rust(
+        Villain::text(
             "read-10001-keys",
+            read_keys,
             Fate::Fails("key-value limit of 10000 keys exceeded"),
         ),
         Villain::rust("conflict-storm", Fate::Ends).allowed("ordering = \"none\""),
@@ -94,4 +95,34 @@ fn read_too_much() -> Vec<u8> {
         (call $get_many (local.get $event) (i32.const 4096) (i32.const 300) (i32.const 2048))
         (call $refused)";
     handler("", body)
+}
+
+/// In one call: decimal numbers of five places.
+fn read_keys() -> Vec<u8> {
+    let digit = |place: u32, divisor: u32| {
+        format!(
+            "(i32.store8 offset={place} (local.get $text) (i32.add (i32.const 48)
+              (i32.rem_u (i32.div_u (local.get $n) (i32.const {divisor})) (i32.const 10))))"
+        )
+    };
+    let digits: String = [10_000, 1_000, 100, 10, 1]
+        .into_iter()
+        .zip(0..)
+        .map(|(divisor, place)| digit(place, divisor))
+        .collect();
+    let body = format!(
+        "(local $n i32) (local $text i32) (local $at i32)
+        (drop (memory.grow (i32.const 3)))
+        (loop $again
+          (local.set $text (i32.add (i32.const 65536) (i32.mul (local.get $n) (i32.const 8))))
+          (local.set $at (i32.add (i32.const 163840) (i32.mul (local.get $n) (i32.const 8))))
+          {digits}
+          (i32.store (local.get $at) (local.get $text))
+          (i32.store offset=4 (local.get $at) (i32.const 5))
+          (local.set $n (i32.add (local.get $n) (i32.const 1)))
+          (br_if $again (i32.lt_u (local.get $n) (i32.const 10001))))
+        (call $get_many (call $bucket) (i32.const 163840) (i32.const 10001) (i32.const 2048))
+        (call $refused)"
+    );
+    handler("", &body)
 }

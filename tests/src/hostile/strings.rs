@@ -2,7 +2,7 @@
 //! measure.
 
 use super::text::{CONTRACT, WASI, handler, wasi_handler};
-use super::time::{CPU, looped, with_one_space};
+use super::time::{looped, with_one_space};
 use super::{Fate, Villain};
 use crate::wat::World;
 
@@ -14,7 +14,7 @@ const OUTSIDE: Fate = Fate::Fails("out of bounds");
 const ROOMY: &str = "[limits]\nmemory = \"256MiB\"\n";
 
 pub(super) fn villains() -> Vec<Villain> {
-    let random = Fate::Fails("requested len");
+    let random = Fate::Fails("18446744073709551615");
     vec![
         Villain::text("log-of-128-mib", log_of_128_mib, TOO_MUCH).on_host(ROOMY),
         Villain::text("context-of-128-mib", context_of_128_mib, TOO_MUCH).on_host(ROOMY),
@@ -33,12 +33,9 @@ pub(super) fn villains() -> Vec<Villain> {
         Villain::text("list-of-4-gib", list_of_4_gib, OUTSIDE),
         Villain::text("random-of-u64-max", || random_of("-1"), random),
         Villain::text("insecure-random-of-u64-max", insecure_random, random),
-        Villain::text("random-for-ever", random_for_ever, CPU),
-        Villain::text(
-            "stdout-of-16-mib-at-once",
-            stdout_at_once,
-            Fate::Fails("write"),
-        ),
+        // Of CPU time or of random bytes, whichever comes first.
+        Villain::text("random-for-ever", random_for_ever, Fate::Fails("limit of")),
+        Villain::text("stdout-of-4-mib-at-once", stdout_at_once, Fate::Ends).saying("log limit of"),
         Villain::text("zeroes-of-u64-max", zeroes, Fate::Fails("zeroes")),
     ]
 }
@@ -144,10 +141,10 @@ fn random_for_ever() -> Vec<u8> {
     with_one_space(World::ChatPushWithWasi, &format!("{CONTRACT}{WASI}"), &body)
 }
 
-/// More than the stream permits.
+/// In one line.
 fn stdout_at_once() -> Vec<u8> {
-    let body = "(drop (memory.grow (i32.const 300)))
-        (call $write (call $stdout) (i32.const 65536) (i32.const 16000000) (i32.const 2048))
+    let body = "(drop (memory.grow (i32.const 80)))
+        (call $write (call $stdout) (i32.const 65536) (i32.const 4194304) (i32.const 2048))
         (i32.const 16)";
     wasi_handler("", body)
 }
