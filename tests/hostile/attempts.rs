@@ -25,7 +25,7 @@ fn with_villain(villain: &Villain) -> Host {
 /// what ends the attempt, since the machine may be busy.
 fn limits(fate: Fate) -> &'static str {
     match fate {
-        Fate::Fails(why) if why.contains("CPU") => "cpu = \"50ms\"",
+        Fate::Fails(why) if why.contains("CPU") || why == "limit of" => "cpu = \"50ms\"",
         Fate::Fails(why) if why.contains("wall") => "wall = \"300ms\"",
         _ => "",
     }
@@ -137,6 +137,7 @@ villains! {
     reason_of_15_mib
     millions_of_keys
     millions_of_headers
+    log_at_no_level
     log_out_of_bounds
     log_of_4_gib
     list_of_4_gib
@@ -160,6 +161,7 @@ villains! {
     context_of_escapes
     stdout_of_escapes
     reason_of_escapes
+    trap_of_escapes
     log_of_no_text
     reason_of_no_text
     delay_of_u64_max
@@ -180,6 +182,7 @@ villains! {
     call_past_the_table
     exit_well
     exit_badly
+    exit_in_start
     panic_at_length
     key_of_1025_bytes
     key_of_nothing
@@ -190,6 +193,7 @@ villains! {
     increment_of_a_word
     increment_past_the_end
     read_too_much_at_once
+    read_more_than_there_is_space_for
     write_257_keys
     read_10001_keys
     conflict_storm

@@ -9,7 +9,7 @@ const FULL: &str = "log limit of";
 pub(super) fn villains() -> Vec<Villain> {
     let invalid = Fate::Fails("incomplete utf-8");
     vec![
-        Villain::text("flood-of-lines", || flood(1, 100_000), Fate::Ends).saying(FULL),
+        Villain::text("flood-of-lines", || flood(1, 20_000), Fate::Ends).saying(FULL),
         Villain::text("flood-of-long-lines", || flood(1_000_000, 100), Fate::Ends).saying(FULL),
         Villain::text("stdout-without-an-end", stdout, Fate::Ends).saying(FULL),
         Villain::text("stdout-of-line-ends", line_ends, Fate::Ends),
@@ -21,6 +21,11 @@ pub(super) fn villains() -> Vec<Villain> {
             "reason-of-escapes",
             reason_of_escapes,
             Fate::Rejects(VISIBLE),
+        ),
+        Villain::text(
+            "trap-of-escapes",
+            trap_with_escapes,
+            Fate::Fails("(in \\u{1b}[2J\\u{a}ERROR)"),
         ),
         Villain::text("log-of-no-text", log_of_no_text, invalid),
         Villain::text("reason-of-no-text", reason_of_no_text, invalid),
@@ -107,6 +112,12 @@ fn reason_of_escapes() -> Vec<u8> {
 }
 
 const NO_TEXT: &str = r#"(data (i32.const 4096) "ok \e2\80")"#;
+
+/// The name of a function, which the outcome shows.
+fn trap_with_escapes() -> Vec<u8> {
+    let items = r#"(func $bad (@name "\1b[2J\0aERROR") unreachable)"#;
+    handler(items, "(call $bad) (i32.const 16)")
+}
 
 fn log_of_no_text() -> Vec<u8> {
     handler(

@@ -41,8 +41,13 @@ pub(super) fn villains() -> Vec<Villain> {
         ),
         Villain::text(
             "read-too-much-at-once",
-            read_too_much,
+            || read(300),
             Fate::Rejects("one call returns values up to a limit of 16777216 bytes"),
+        ),
+        Villain::text(
+            "read-more-than-there-is-space-for",
+            || read(200),
+            Fate::Fails("beyond end of memory"),
         ),
         Villain::rust(
             "write-257-keys",
@@ -80,9 +85,10 @@ fn list_for_ever() -> Vec<u8> {
     handler("", &format!("(local.set $event (call $bucket)) {body}"))
 }
 
-/// One value, hundreds of times.
-fn read_too_much() -> Vec<u8> {
-    let body = "(local $at i32)
+/// One value of 64 KiB, so many times in one call.
+fn read(times: u32) -> Vec<u8> {
+    let body = format!(
+        "(local $at i32)
         (local.set $event (call $bucket))
         (call $set (local.get $event) (i32.const 1024) (i32.const 1)
           (i32.const 65536) (i32.const 65536) (i32.const 2048))
@@ -92,9 +98,10 @@ fn read_too_much() -> Vec<u8> {
           (i32.store offset=4 (local.get $at) (i32.const 1))
           (local.set $at (i32.add (local.get $at) (i32.const 8)))
           (br_if $again (i32.lt_u (local.get $at) (i32.const 8192))))
-        (call $get_many (local.get $event) (i32.const 4096) (i32.const 300) (i32.const 2048))
-        (call $refused)";
-    handler("", body)
+        (call $get_many (local.get $event) (i32.const 4096) (i32.const {times}) (i32.const 2048))
+        (call $refused)"
+    );
+    handler("", &body)
 }
 
 /// In one call: decimal numbers of five places.

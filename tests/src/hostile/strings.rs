@@ -28,6 +28,16 @@ pub(super) fn villains() -> Vec<Villain> {
         ),
         Villain::text("millions-of-keys", millions_of_keys, TOO_MUCH).on_host(ROOMY),
         Villain::text("millions-of-headers", millions_of_headers, TOO_MUCH).on_host(ROOMY),
+        Villain::text(
+            "log-at-no-level",
+            || {
+                handler(
+                    "",
+                    "(call $log (i32.const 99) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)) (i32.const 16)",
+                )
+            },
+            Fate::Fails("unexpected discriminant: 99"),
+        ),
         Villain::text("log-out-of-bounds", || log_of("65536", "-65536"), OUTSIDE),
         Villain::text("log-of-4-gib", || log_of("0", "-1"), OUTSIDE),
         Villain::text("list-of-4-gib", list_of_4_gib, OUTSIDE),

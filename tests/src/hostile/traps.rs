@@ -48,6 +48,11 @@ pub(super) fn villains() -> Vec<Villain> {
         ),
         Villain::text("exit-well", || exit("0"), Fate::Fails("called exit(0)")),
         Villain::text("exit-badly", || exit("1"), Fate::Fails("called exit(1)")),
+        Villain::text(
+            "exit-in-start",
+            exit_in_start,
+            Fate::Fails("called exit(1)"),
+        ),
         Villain::rust("panic-at-length", Fate::Fails("`unreachable`")).saying("log limit of"),
     ]
 }
@@ -71,6 +76,13 @@ fn called(at: &str) -> Vec<u8> {
     handler(
         items,
         &format!("(call_indirect $t (type $other) (i64.const 0) {at})"),
+    )
+}
+
+fn exit_in_start() -> Vec<u8> {
+    wasi_handler(
+        "(func $start (call $exit (i32.const 1))) (start $start)",
+        "(i32.const 16)",
     )
 }
 
