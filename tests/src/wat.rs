@@ -154,17 +154,14 @@ pub fn with_modules(component: &[u8], modules: &[&str]) -> Vec<u8> {
     const INSTANCE: u8 = 2;
     const INSTANTIATE: u8 = 0;
     let mut grown = component.to_vec();
-    let mut index = sections(component)
-        .filter(|section| *section == MODULE)
-        .count();
-    for text in modules {
+    let own = sections(component).filter(|section| *section == MODULE);
+    for (index, text) in (own.count()..).zip(modules) {
         let module = wat::parse_str(text).expect("good WebAssembly text");
         append(&mut grown, MODULE, &module);
         let mut instance = vec![1, INSTANTIATE];
         number(&mut instance, index);
         instance.push(0);
         append(&mut grown, INSTANCE, &instance);
-        index += 1;
     }
     grown
 }
