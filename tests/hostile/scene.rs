@@ -49,8 +49,10 @@ pub(crate) fn watched<T>(host: &mut Host, harm: impl FnOnce(&Host) -> T) -> T {
             .expect("each request gets its 200, and the good plugin goes on");
         result
     });
-    let panics = host.log.matching(|line| is_panic(line));
+    let panics = host.log.matching(is_panic);
     assert!(panics.is_empty(), "the host panicked: {panics:?}");
+    let strange = host.log.matching(is_strange);
+    assert!(strange.is_empty(), "lines that hide something: {strange:?}");
     assert!(host.exited().is_none(), "the host has ended");
     assert!(host.stop().success(), "the host stops as it should");
     result
@@ -87,6 +89,13 @@ fn is_panic(line: &Value) -> bool {
         || message(line).contains("panicked")
 }
 
+/// No line of the log's, or one with text that a terminal would obey, or that reads
+/// otherwise than it is.
+fn is_strange(line: &Value) -> bool {
+    let obeyed = |c: char| (c.is_control() && c != '\t') || ('\u{202a}'..='\u{202e}').contains(&c);
+    line.is_string() || message(line).contains(obeyed) || field(line, "context").contains(obeyed)
+}
+
 /// The reason of the first failed attempt of `plugin`.
 pub(crate) fn failure(host: &Host, plugin: &str) -> String {
     let failed = host.log.wait("a failed attempt", |line| {
@@ -106,6 +115,15 @@ pub(crate) fn rejection(host: &Host, plugin: &str) -> String {
 /// Waits until `plugin` has handled an event.
 pub(crate) fn well(host: &Host, plugin: &str) {
     first(host, plugin, "done");
+}
+
+/// Waits until `plugin` has handled so many events.
+pub(crate) fn all_well(host: &Host, plugin: &str, count: usize) {
+    wait_for("the villain's deliveries", || {
+        let path = format!("/api/deliveries?plugin={plugin}&state=done&limit={count}");
+        let done = host.api(&path)["deliveries"].as_array()?.len();
+        (done >= count).then_some(())
+    });
 }
 
 /// The first delivery of `plugin` in a state.

@@ -18,6 +18,8 @@ pub enum World {
     ChatPush,
     /// `on-event`
     Event,
+    /// `on-chat-push`, with WASI to import (`wasi.wit`) beside the contract.
+    ChatPushWithWasi,
 }
 
 impl World {
@@ -26,13 +28,14 @@ impl World {
             Self::RoomJoin => "room-join-handler",
             Self::ChatPush => "chat-push-handler",
             Self::Event => "event-handler",
+            Self::ChatPushWithWasi => "chat-push-with-wasi",
         }
     }
 
     fn interface(self) -> &'static str {
         match self {
             Self::RoomJoin => "on-room-join",
-            Self::ChatPush => "on-chat-push",
+            Self::ChatPush | Self::ChatPushWithWasi => "on-chat-push",
             Self::Event => "on-event",
         }
     }
@@ -41,33 +44,85 @@ impl World {
 /// A component whose handler runs `body`, which leaves the result's pointer on
 /// the stack. `i32.const 16` points at zeroes: `ok`. `items` are further parts
 /// of the module. `log` (level, pointers and lengths of context and message) is
-/// `$log`; memory has one page, `$bump` points to free space in it.
+/// `$log`; memory has two pages, `$bump` points to free space in it.
 ///
 /// # Panics
 /// When the text is no good.
 #[must_use]
 pub fn plugin(world: World, items: &str, body: &str) -> Vec<u8> {
-    component(world, &module(world, items, body))
+    Parts {
+        items,
+        ..Parts::new(world)
+    }
+    .component(body)
 }
 
-fn module(world: World, items: &str, body: &str) -> String {
-    format!(
-        r#"(module
+/// The parts of a module around its handler.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// What it exports and may import.
+    pub world: World,
+    /// Imports besides `$log`.
+    pub imports: &'a str,
+    /// How many pages its memory has at first, and at most if there is a second
+    /// number.
+    pub pages: &'a str,
+    /// The body of `cabi_realloc`, by which the host asks for space.
+    pub realloc: &'a str,
+    /// Its other parts.
+    pub items: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// Those of [`plugin`].
+    #[must_use]
+    pub fn new(world: World) -> Self {
+        Self {
+            world,
+            imports: "",
+            pages: "2",
+            realloc: BUMP,
+            items: "",
+        }
+    }
+
+    /// The component with this handler.
+    ///
+    /// # Panics
+    /// When the text is no good.
+    #[must_use]
+    pub fn component(&self, body: &str) -> Vec<u8> {
+        let Self {
+            world,
+            imports,
+            pages,
+            realloc,
+            items,
+        } = self;
+        let interface = world.interface();
+        let module = format!(
+            r#"(module
   (import "wasi:logging/logging@0.1.0-draft" "log"
     (func $log (param i32 i32 i32 i32 i32)))
-  (memory (export "memory") 2)
+  {imports}
+  (memory (export "memory") {pages})
   (global $bump (mut i32) (i32.const 65536))
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
     (local $at i32)
-    (local.set $at (i32.and (i32.add (global.get $bump) (i32.const 15)) (i32.const -16)))
-    (global.set $bump (i32.add (local.get $at) (local.get 3)))
-    (local.get $at))
+    {realloc})
   {items}
   (func $handle (export "hookbox:plugin/{interface}@0.1.0#handle") (param $event i32) (result i32)
-    {body}))"#,
-        interface = world.interface()
-    )
+    {body}))"#
+        );
+        component(*world, &module)
+    }
 }
+
+/// Hands out space that is never freed.
+const BUMP: &str = "
+    (local.set $at (i32.and (i32.add (global.get $bump) (i32.const 15)) (i32.const -16)))
+    (global.set $bump (i32.add (local.get $at) (local.get 3)))
+    (local.get $at)";
 
 /// Makes a component of a core module's text.
 ///
@@ -76,7 +131,7 @@ fn module(world: World, items: &str, body: &str) -> String {
 #[must_use]
 pub fn component(world: World, module: &str) -> Vec<u8> {
     let mut module = wat::parse_str(module).expect("good WebAssembly text");
-    let (resolve, package) = contract();
+    let (resolve, package) = contract(world);
     let world = resolve
         .select_world(&[package], Some(world.name()))
         .expect("the contract has that world");
@@ -88,10 +143,70 @@ pub fn component(world: World, module: &str) -> Vec<u8> {
         .expect("the module fits the contract")
 }
 
-fn contract() -> (Resolve, PackageId) {
+/// A component with these core modules besides its own, each instantiated once its
+/// own are. They import nothing; what they do, they do in their start function.
+///
+/// # Panics
+/// When a text is no good, or `component` is none.
+#[must_use]
+pub fn with_modules(component: &[u8], modules: &[&str]) -> Vec<u8> {
+    const MODULE: u8 = 1;
+    const INSTANCE: u8 = 2;
+    const INSTANTIATE: u8 = 0;
+    let mut grown = component.to_vec();
+    let own = sections(component).filter(|section| *section == MODULE);
+    for (index, text) in (own.count()..).zip(modules) {
+        let module = wat::parse_str(text).expect("good WebAssembly text");
+        append(&mut grown, MODULE, &module);
+        let mut instance = vec![1, INSTANTIATE];
+        number(&mut instance, index);
+        instance.push(0);
+        append(&mut grown, INSTANCE, &instance);
+    }
+    grown
+}
+
+/// The kinds of a component's sections.
+fn sections(component: &[u8]) -> impl Iterator<Item = u8> {
+    const PREAMBLE: usize = 8;
+    let mut rest = &component[PREAMBLE..];
+    std::iter::from_fn(move || {
+        let (kind, tail) = rest.split_first()?;
+        let end = tail.iter().position(|byte| byte & 0x80 == 0);
+        let (digits, tail) = tail.split_at(end.expect("a size") + 1);
+        let digit = |(place, byte): (usize, &u8)| usize::from(byte & 0x7f) << (7 * place);
+        let size: usize = digits.iter().enumerate().map(digit).sum();
+        rest = &tail[size..];
+        Some(*kind)
+    })
+}
+
+fn append(component: &mut Vec<u8>, kind: u8, section: &[u8]) {
+    component.push(kind);
+    number(component, section.len());
+    component.extend(section);
+}
+
+/// Seven bits a byte, the lowest first.
+fn number(bytes: &mut Vec<u8>, mut value: usize) {
+    while value > 0x7f {
+        bytes.push(u8::try_from(value & 0x7f).expect("seven bits") | 0x80);
+        value >>= 7;
+    }
+    bytes.push(u8::try_from(value).expect("seven bits"));
+}
+
+/// The package that has that world, and what it refers to.
+fn contract(world: World) -> (Resolve, PackageId) {
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
     let mut resolve = Resolve::default();
     let (package, _files) = resolve.push_dir(&wit).expect("the contract parses");
+    let package = match world {
+        World::ChatPushWithWasi => resolve
+            .push_str("wasi.wit", include_str!("wasi.wit"))
+            .expect("this part of WASI parses"),
+        World::RoomJoin | World::ChatPush | World::Event => package,
+    };
     (resolve, package)
 }
 

@@ -3,11 +3,21 @@
 //! One catalogue for three programs: the hostile suite runs each beside a good
 //! plugin, the attrition program runs all of them a hundred thousand times, and the
 //! load program measures what the ingest path notices of them. A file here is one
-//! kind of harm.
+//! kind of harm; [`text`] is what they are written with.
 
+mod answers;
+mod handles;
+mod lines;
+mod memory;
+mod realloc;
+mod recursion;
+mod requests;
+mod storage;
+mod strings;
+mod text;
 mod time;
-
-use crate::wat::{self, World};
+mod traps;
+mod waiting;
 
 /// A hostile plugin that answers `chat.push` events.
 #[derive(Clone, Debug)]
@@ -16,8 +26,15 @@ pub struct Villain {
     pub name: &'static str,
     /// How its component comes about.
     pub source: Source,
-    /// Its manifest, beyond what a program adds to it.
+    /// Its manifest, beyond what a program adds to it: neither `[limits]` nor
+    /// `[config]`.
     pub manifest: String,
+    /// Its lines in `[limits]`, beyond what a program adds to them.
+    pub limits: &'static str,
+    /// The `hookbox.toml` that it needs to do its worst; mostly none.
+    pub host: &'static str,
+    /// What its attempt's log contains; checked where there is something.
+    pub says: Option<&'static str>,
     /// What must become of its attempts.
     pub fate: Fate,
 }
@@ -34,7 +51,7 @@ pub enum Source {
 /// What must become of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It fails, and the reason contains this.
+    /// It fails, or the handler asks for another, and the reason contains this.
     Fails(&'static str),
     /// The handler gives up by itself, and its reason contains this.
     Rejects(&'static str),
@@ -43,12 +60,15 @@ pub enum Fate {
 }
 
 impl Villain {
-    /// One that is written as text, and whose attempts fail for this reason.
+    /// One that is written as text, and what becomes of it.
     fn text(name: &'static str, make: fn() -> Vec<u8>, fate: Fate) -> Self {
         Self {
             name,
             source: Source::Text(make),
             manifest: String::new(),
+            limits: "",
+            host: "",
+            says: None,
             fate,
         }
     }
@@ -56,10 +76,34 @@ impl Villain {
     /// One that the fixture plays.
     fn rust(name: &'static str, fate: Fate) -> Self {
         Self {
-            name,
             source: Source::Rust(name),
-            manifest: String::new(),
-            fate,
+            ..Self::text(name, Vec::new, fate)
+        }
+    }
+
+    /// With these lines in its manifest.
+    fn allowed(self, manifest: &str) -> Self {
+        Self {
+            manifest: manifest.to_owned(),
+            ..self
+        }
+    }
+
+    /// With these lines in its `[limits]`.
+    fn limited(self, limits: &'static str) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// On a host with this `hookbox.toml`.
+    fn on_host(self, host: &'static str) -> Self {
+        Self { host, ..self }
+    }
+
+    /// And its log contains this.
+    fn saying(self, says: &'static str) -> Self {
+        Self {
+            says: Some(says),
+            ..self
         }
     }
 
@@ -79,17 +123,29 @@ impl Villain {
             Source::Text(_) => String::new(),
             Source::Rust(part) => format!("[config]\ndo = \"{part}\"\n"),
         };
-        format!("{}\n[limits]\n{limits}\n{part}", self.manifest)
+        format!(
+            "{}\n[limits]\n{}\n{limits}\n{part}",
+            self.manifest, self.limits
+        )
     }
 }
 
 /// All of them.
 #[must_use]
 pub fn villains() -> Vec<Villain> {
-    [time::villains()].concat()
-}
-
-/// A handler for `chat.push` with this body.
-fn handler(items: &str, body: &str) -> Vec<u8> {
-    wat::plugin(World::ChatPush, items, body)
+    [
+        time::villains(),
+        waiting::villains(),
+        recursion::villains(),
+        memory::villains(),
+        handles::villains(),
+        strings::villains(),
+        realloc::villains(),
+        lines::villains(),
+        answers::villains(),
+        traps::villains(),
+        storage::villains(),
+        requests::villains(),
+    ]
+    .concat()
 }
