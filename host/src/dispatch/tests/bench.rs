@@ -8,11 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookbox_testkit::wat::{self, World};
+use sha2::{Digest as _, Sha256};
 
 use super::journal::{Memory, Takes};
 use super::{chat_push, event_of, key};
 use crate::dispatch::handler::Handler;
-use crate::dispatch::{BreakerPolicy, Dispatcher, Limits, Plugin, RetryPolicy};
+use crate::dispatch::{BreakerPolicy, Dispatcher, Limits, Plugin, RetryPolicy, RollbackPolicy};
 use crate::journal::{Feed, FeedItem, Finish, Next, Routed};
 use crate::outbound::client::Bounds;
 use crate::outbound::tests::local_client;
@@ -57,6 +58,7 @@ pub(super) fn settings() -> Settings {
             failures: 0,
             ..BreakerPolicy::default()
         },
+        rollback: RollbackPolicy::default(),
     }
 }
 
@@ -65,6 +67,7 @@ pub(super) fn settings() -> Settings {
 pub(super) struct Settings {
     pub(super) concurrency: usize,
     pub(super) breaker: BreakerPolicy,
+    pub(super) rollback: RollbackPolicy,
 }
 
 /// Dispatch with a plugin, of which one attempt at a time may run.
@@ -133,7 +136,8 @@ impl Bench {
             .expect("it compiles");
         let plugin = Plugin {
             version: "1".into(),
-            program: self.sandbox.load(&code).expect("it fits"),
+            content: Sha256::digest(component).into(),
+            program: Arc::new(self.sandbox.load(&code).expect("it fits")),
             config: Arc::new(BTreeMap::new()),
             limits: AttemptLimits {
                 cpu: Duration::from_millis(100),
@@ -147,6 +151,7 @@ impl Bench {
                 ..RetryPolicy::default()
             },
             breaker: settings.breaker,
+            rollback: settings.rollback,
         };
         self.dispatcher.swap(key, Arc::new(plugin)).await;
     }
