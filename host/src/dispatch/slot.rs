@@ -314,3 +314,7 @@ impl<P: Version> Slot<P> {
         self.granted.extend(granted);
     }
 }
+
+#[cfg(test)]
+#[path = "slot_tests.rs"]
+mod tests;

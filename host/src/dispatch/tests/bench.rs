@@ -132,9 +132,15 @@ impl Bench {
     }
 
     async fn install(&self, key: PluginKey, component: &[u8], settings: Settings) {
+        let plugin = self.make(component, settings);
+        self.dispatcher.swap(key, plugin).await;
+    }
+
+    /// A version that isn't swapped in.
+    pub(super) fn make(&self, component: &[u8], settings: Settings) -> Arc<Plugin> {
         let code = compile::compile(&compile::engine().expect("it starts"), component)
             .expect("it compiles");
-        let plugin = Plugin {
+        Arc::new(Plugin {
             version: "1".into(),
             content: Sha256::digest(component).into(),
             program: Arc::new(self.sandbox.load(&code).expect("it fits")),
@@ -152,8 +158,7 @@ impl Bench {
             },
             breaker: settings.breaker,
             rollback: settings.rollback,
-        };
-        self.dispatcher.swap(key, Arc::new(plugin)).await;
+        })
     }
 
     pub(super) fn commit(&self, delivery: i64, payload: Payload) {
