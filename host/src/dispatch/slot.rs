@@ -235,9 +235,6 @@ impl<P: Version> Slot<P> {
             .then(|| self.breaker.ended(job.probe, evidence, job.source(), now))
             .flatten();
         let rolled_back = self.versions.ended(job.generation, job.trial, evidence);
-        if rolled_back.is_some() {
-            self.start_over();
-        }
         self.unclaim(&job);
         let manual = job.manual;
         match settled {
@@ -273,6 +270,9 @@ impl<P: Version> Slot<P> {
                     self.granted.push_back(job);
                 }
             }
+        }
+        if rolled_back.is_some() {
+            self.start_over();
         }
         Aftermath {
             change,

@@ -72,7 +72,7 @@ fn what_trapped_before_and_what_still_runs_run_again_at_once_and_in_order() {
         panic!("three have started");
     };
     assert!(trap(&mut slot, third, now).rolled_back.is_none());
-    assert_eq!(ids(&start(&mut slot, now)), [], "they wait");
+    assert_eq!(ids(&start(&mut slot, now)), Vec::<i64>::new(), "they wait");
     assert!(trap(&mut slot, one, now).rolled_back.is_some());
     let again = start(&mut slot, now);
     assert_eq!(
@@ -128,6 +128,6 @@ fn a_version_that_stays_waits_after_its_traps() {
         ..job
     };
     assert!(trap(&mut slot, job, now).rolled_back.is_none());
-    assert_eq!(ids(&start(&mut slot, now)), []);
+    assert_eq!(ids(&start(&mut slot, now)), Vec::<i64>::new());
     assert_eq!(ids(&start(&mut slot, now + PAUSE)), [1]);
 }
