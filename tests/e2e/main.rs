@@ -16,5 +16,6 @@ mod languages;
 mod lifecycle;
 mod manual;
 mod order;
+mod rollback;
 mod storage;
 mod support;

@@ -9,6 +9,7 @@ use super::operator::table::Table;
 use super::operator::{Api, OperatorError, Query, Target, list, print, print_json, text, when};
 use crate::config;
 use crate::dispatch::{BreakerState, BreakerStatus};
+use crate::plugins::registry::RolledBack;
 use crate::types::{EndpointName, PluginName, UnixMicros};
 
 const EXAMPLES: &str = "\
@@ -37,6 +38,8 @@ struct Plugin {
     disabled: bool,
     #[serde(default)]
     breaker: BreakerStatus,
+    #[serde(default)]
+    rolled_back: Option<RolledBack>,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, OperatorError> {
@@ -70,7 +73,8 @@ fn show(plugins: &[Plugin]) -> String {
     for plugin in plugins {
         let name = name(&plugin.endpoint, &plugin.plugin);
         // Whole: it says what to do.
-        for said in plugin.problem.clone().into_iter().chain(plugin.pause()) {
+        let problem = plugin.problem.clone().into_iter();
+        for said in problem.chain(plugin.pause()).chain(plugin.rollback()) {
             out.push_str(&format!("\n{name}: {}\n", text::plain(&said)));
         }
     }
@@ -85,9 +89,23 @@ impl Plugin {
             (None, Some(_)) => "broken",
             _ if self.loading => "loading",
             (Some(_), None) if self.breaker.state != BreakerState::Closed => "paused",
+            (Some(_), None) if self.rolled_back.is_some() => "rolled back",
             (Some(_), None) => "running",
             (None, None) => "waiting",
         }
+    }
+
+    /// What doesn't run, if it was rolled back, and what to do.
+    fn rollback(&self) -> Option<String> {
+        let RolledBack {
+            version,
+            reason,
+            since,
+        } = self.rolled_back.as_ref()?;
+        Some(format!(
+            "version {version}, which lies in the folder, was rolled back at {} UTC: {reason}; the version before it runs until the file is replaced (or its manifest says `failures = 0` under [rollback])",
+            when::show(*since)
+        ))
     }
 
     /// Why it is paused and when it goes on, if it is.
@@ -146,6 +164,10 @@ mod tests {
             plugin("d", json!({"loading": true})),
             plugin("e", json!({"disabled": true})),
             plugin(
+                "g",
+                json!({"version": "old", "rolled_back": {"version": "new", "reason": "3 of 3\n", "since": 0}}),
+            ),
+            plugin(
                 "f",
                 json!({"version": "abc", "breaker": {"state": "open", "until": 5, "failures": 20}}),
             ),
@@ -156,6 +178,8 @@ mod tests {
             "shop/b  old version  abc                           on-event",
             "c       broken                                     on-event",
             "f       paused       abc                           on-event",
+            "g       rolled back  old                           on-event",
+            "g: version new, which lies in the folder, was rolled back at 1970-01-01 00:00:00 UTC: 3 of 3\\n; the version before it runs until the file is replaced (or its manifest says `failures = 0` under [rollback])",
             "f: paused, since its latest 20 attempts failed; one attempt is made after 1970-01-01 00:00:00 UTC, and its deliveries wait (`hookbox deliveries --plugin f --state pending` shows the reasons)",
             &format!("shop/b: {long}"),
             "c: no\\u{1b}wasm",

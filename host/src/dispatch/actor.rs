@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::backlog::Backlog;
 use super::breaker::Change;
@@ -19,10 +19,12 @@ use super::job::Job;
 use super::lane::Bounds;
 use super::now::Now;
 use super::paused::Paused;
+use super::rollbacks::{Rollback, Rollbacks};
 use super::run::{Runner, Whose};
 use super::scheduler::{Scheduler, Started, WantedPage};
-use super::slot::{Settled, Terms};
+use super::slot::{Aftermath, Settled, Terms};
 use super::ticket::Ticket;
+use super::versions::RolledBack;
 use super::{Limits, Plugin};
 use crate::journal::JournalError;
 
@@ -40,6 +42,7 @@ pub(super) struct Actor {
     sender: mpsc::UnboundedSender<Message>,
     backlog: Arc<Backlog>,
     paused: Arc<Paused>,
+    rollbacks: Arc<Rollbacks>,
     drain: Duration,
     threads: tokio::runtime::Handle,
     scheduler: Scheduler<Arc<Plugin>>,
@@ -53,6 +56,7 @@ impl Actor {
         sender: mpsc::UnboundedSender<Message>,
         backlog: Arc<Backlog>,
         paused: Arc<Paused>,
+        rollbacks: Arc<Rollbacks>,
         limits: Limits,
         threads: tokio::runtime::Handle,
     ) -> Self {
@@ -61,6 +65,7 @@ impl Actor {
             sender,
             backlog,
             paused,
+            rollbacks,
             drain: limits.drain,
             threads,
             scheduler: Scheduler::new(limits, Bounds::default()),
@@ -122,6 +127,10 @@ impl Actor {
                 self.scheduler.remove(&key);
                 let _ = done.send(());
             }
+            Message::Smoke(smoke) => {
+                let runner = Arc::clone(&self.runner);
+                self.threads.spawn(async move { runner.smoke(smoke).await });
+            }
             Message::Page(lane, manual, page) => {
                 self.scheduler.page(lane, manual, page, Now::read());
             }
@@ -141,7 +150,15 @@ impl Actor {
     fn settled(&mut self, lane: LaneId, job: Job, settled: Settled) {
         let now = Now::read();
         let probe = job.probe.is_some();
-        let change = self.scheduler.settled(lane, job, settled, now.mono);
+        let trap = job.trap.clone();
+        let Aftermath {
+            change,
+            rolled_back,
+        } = self.scheduler.settled(lane, job, settled, now.mono);
+        if let Some(rolled_back) = rolled_back {
+            self.say_rolled_back(lane, rolled_back, trap, now);
+            return;
+        }
         if change.is_none() && !probe {
             return;
         }
@@ -166,6 +183,42 @@ impl Actor {
             }
             None => {}
         }
+    }
+
+    fn say_rolled_back(
+        &self,
+        lane: LaneId,
+        rolled_back: RolledBack<Arc<Plugin>>,
+        trap: Option<String>,
+        now: Now,
+    ) {
+        let RolledBack {
+            from,
+            to,
+            ended,
+            traps,
+        } = rolled_back;
+        let Some(slot) = self.scheduler.slot(lane) else {
+            return;
+        };
+        let key = (*slot.key).clone();
+        self.paused.set(&key, None, now);
+        self.runner.stats.count_rollback();
+        let latest = trap.map_or_else(String::new, |trap| format!(", at last: {trap}"));
+        let reason =
+            format!("{traps} of its first {ended} attempts trapped or hit a limit{latest}");
+        error!(
+            endpoint = %key.endpoint, plugin = %key.plugin,
+            version = %from.version, earlier = %to.version,
+            "plugin rolled back to the version before: {reason}; what failed runs again on the earlier version"
+        );
+        self.rollbacks.tell(Rollback {
+            key,
+            from,
+            to,
+            reason,
+            since: now.wall,
+        });
     }
 
     /// Until there is something to do that no message tells.
@@ -258,10 +311,12 @@ impl Actor {
 
 fn terms(plugin: &Plugin) -> Terms {
     Terms {
+        content: plugin.content,
         concurrency: plugin.concurrency,
         memory: plugin.limits.memory,
         ordered: plugin.ordered,
         longest_wait: plugin.retry.max,
         breaker: plugin.breaker,
+        rollback: plugin.rollback,
     }
 }

@@ -37,8 +37,10 @@ impl Default for BreakerPolicy {
 pub enum Evidence {
     /// It answered.
     Works,
-    /// It trapped, hit a limit or asked for another attempt.
+    /// It asked for another attempt, or came to no answer.
     Fails,
+    /// It trapped or hit a limit.
+    Traps,
     /// Nothing: it had no room, met a conflict, or wasn't needed.
     Nothing,
 }
@@ -153,7 +155,7 @@ impl Breaker {
                 self.state = State::Closed(Vec::new());
                 Some(Change::Closed)
             }
-            (Evidence::Fails, State::Closed(sources)) => {
+            (Evidence::Fails | Evidence::Traps, State::Closed(sources)) => {
                 self.failures = self.failures.saturating_add(1);
                 if sources.len() < SOURCES && !sources.contains(&source) {
                     sources.push(source);
@@ -164,7 +166,9 @@ impl Breaker {
                 (self.policy.failures > 0 && many && of_many)
                     .then(|| self.open(self.policy.pause, now))
             }
-            (Evidence::Fails, State::Probing { probe, pause }) if of == Some(*probe) => {
+            (Evidence::Fails | Evidence::Traps, State::Probing { probe, pause })
+                if of == Some(*probe) =>
+            {
                 let pause = pause.saturating_mul(2);
                 self.failures = self.failures.saturating_add(1);
                 Some(self.open(pause, now))
@@ -176,7 +180,7 @@ impl Breaker {
                 None
             }
             // Attempts from before the pause.
-            (Evidence::Fails | Evidence::Nothing, _) => None,
+            (Evidence::Fails | Evidence::Traps | Evidence::Nothing, _) => None,
         }
     }
 

@@ -11,14 +11,17 @@ use super::handler::Handler;
 use super::job::Job;
 use super::paused::{BreakerStatus, Paused};
 use super::pools::Pools;
+use super::rollbacks::{Rollback, Rollbacks};
 use super::run::Runner;
 use super::slot::Settled;
+use super::smoke::Smoke;
 use super::threads::HandlerThreads;
 use super::{Limits, Plugin, Stats, Store};
 use crate::journal::{Feed, FeedItem, PendingPage, Routed};
 use crate::outbound::{Granted, Grants};
 use crate::sandbox::Sandbox;
-use crate::types::PluginKey;
+use crate::types::event::Event;
+use crate::types::{EndpointName, PluginKey, PluginName};
 
 /// Names a lane; never used again after it is gone.
 pub(super) type LaneId = u64;
@@ -31,6 +34,7 @@ pub(super) enum Message {
     Reread,
     Swap(PluginKey, Arc<Plugin>, oneshot::Sender<()>),
     Remove(PluginKey, oneshot::Sender<()>),
+    Smoke(Smoke),
     /// With whether it is one of those that an operator asked for.
     Page(LaneId, bool, Option<PendingPage>),
     /// An attempt holds no instance any more, and this memory limit.
@@ -47,6 +51,7 @@ pub struct Dispatcher {
     stats: Arc<Stats>,
     granted: Arc<Granted>,
     paused: Arc<Paused>,
+    rollbacks: Arc<Rollbacks>,
 }
 
 /// The receiving end, made before the journal is opened, since the journal
@@ -57,6 +62,7 @@ pub struct Inbox {
     backlog: Arc<Backlog>,
     stats: Arc<Stats>,
     paused: Arc<Paused>,
+    rollbacks: Arc<Rollbacks>,
 }
 
 impl Dispatcher {
@@ -66,11 +72,13 @@ impl Dispatcher {
         let (sender, messages) = mpsc::unbounded_channel();
         let stats = Arc::new(Stats::default());
         let paused = Arc::new(Paused::default());
+        let rollbacks = Arc::new(Rollbacks::default());
         let dispatcher = Self {
             messages: sender.clone(),
             stats: Arc::clone(&stats),
             granted: Arc::default(),
             paused: Arc::clone(&paused),
+            rollbacks: Arc::clone(&rollbacks),
         };
         let inbox = Inbox {
             messages,
@@ -78,12 +86,15 @@ impl Dispatcher {
             backlog: Arc::default(),
             stats,
             paused,
+            rollbacks,
         };
         (dispatcher, inbox)
     }
 
     /// From now on `plugin` runs the deliveries of `key`; returns when no
-    /// attempt can start on an earlier version any more.
+    /// attempt can start on an earlier version any more. Where it replaces other
+    /// content it is on probation first, and may be
+    /// [rolled back](Dispatcher::rollbacks).
     pub async fn swap(&self, key: PluginKey, plugin: Arc<Plugin>) {
         let (done, wait) = oneshot::channel();
         self.granted.set(key.clone(), Arc::clone(&plugin.grants));
@@ -98,6 +109,35 @@ impl Dispatcher {
         self.granted.remove(&key);
         self.send(Message::Remove(key, done));
         let _ = wait.await;
+    }
+
+    /// Has a version that isn't swapped in handle an event, as if nothing were
+    /// stored or granted.
+    ///
+    /// # Errors
+    /// When its handler doesn't answer `ok`: why.
+    pub async fn smoke(
+        &self,
+        name: PluginName,
+        plugin: Arc<Plugin>,
+        event: Arc<Event>,
+    ) -> Result<(), String> {
+        let (done, wait) = oneshot::channel();
+        self.send(Message::Smoke(Smoke {
+            name,
+            plugin,
+            event,
+            done,
+        }));
+        let stopping = || Err("the host is stopping".to_owned());
+        wait.await.unwrap_or_else(|_| stopping())
+    }
+
+    /// The rollbacks of an endpoint's plugins, as they happen. The last who asks
+    /// gets them.
+    #[must_use]
+    pub fn rollbacks(&self, endpoint: EndpointName) -> mpsc::UnboundedReceiver<Rollback> {
+        self.rollbacks.follow(endpoint)
     }
 
     /// Starts nothing more and waits for running attempts, at most
@@ -195,12 +235,14 @@ impl Inbox {
             stats: self.stats,
             pools: Pools::default(),
             slots_wanted: AtomicBool::new(false),
+            one_smoke: tokio::sync::Mutex::default(),
         };
         let actor = Actor::new(
             runner,
             self.sender,
             self.backlog,
             self.paused,
+            self.rollbacks,
             limits,
             threads.handle(),
         );

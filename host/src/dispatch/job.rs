@@ -6,6 +6,7 @@ use super::breaker::Probe;
 use super::contention::Contest;
 use super::lane::Load;
 use super::retry::Attempts;
+use super::versions::TrialId;
 use crate::types::{DeliveryId, StoredEvent};
 
 /// A delivery in memory.
@@ -27,6 +28,10 @@ pub struct Job {
     pub generation: u64,
     /// Set if it finds out whether its plugin works again.
     pub probe: Option<Probe>,
+    /// Set if the version that runs it is on probation.
+    pub trial: Option<TrialId>,
+    /// Why the latest attempt trapped, if that was on a version on probation.
+    pub trap: Option<String>,
     /// Whether others of its session wait for it. Not so for what came in while
     /// order was off.
     pub(super) owns_session: bool,
@@ -45,6 +50,8 @@ impl Job {
             contest: None,
             generation: 0,
             probe: None,
+            trial: None,
+            trap: None,
             owns_session: false,
         }
     }

@@ -16,7 +16,9 @@
 //!
 //! Not every attempt counts. One that meets an entry that another has changed is
 //! made again, and entries that are fought over have their users queue up
-//! ([`contention`]). A plugin whose attempts all fail is paused ([`breaker`]).
+//! ([`contention`]). A plugin whose attempts all fail is paused ([`breaker`]). A new
+//! version whose first attempts trap is replaced by the one before it
+//! ([`probation`], [`versions`]).
 
 mod actor;
 mod backlog;
@@ -31,16 +33,20 @@ pub mod now;
 mod outcome;
 mod paused;
 mod pools;
+mod probation;
 mod record;
 pub mod retry;
+mod rollbacks;
 mod run;
 mod scheduler;
 mod slot;
+mod smoke;
 mod stats;
 mod threads;
 mod ticket;
 mod turns;
 mod unhandled;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -52,20 +58,25 @@ use std::time::Duration;
 pub use breaker::BreakerPolicy;
 pub use handle::{Dispatcher, Inbox};
 pub use paused::{BreakerState, BreakerStatus};
+pub use probation::RollbackPolicy;
 pub use retry::RetryPolicy;
+pub use rollbacks::Rollback;
 pub use stats::{Stats, Totals};
+pub use versions::Content;
 
 use crate::journal::{KeyValue, Queue};
 use crate::outbound::Grants;
 use crate::sandbox::{AttemptLimits, Program};
 
 /// A version of a plugin, ready to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plugin {
     /// What tells versions apart: the beginning of the content's hash.
     pub version: String,
+    /// All of that hash.
+    pub content: Content,
     /// The linked code.
-    pub program: Program,
+    pub program: Arc<Program>,
     /// The plugin's `[config]`.
     pub config: Arc<BTreeMap<String, String>>,
     /// What an attempt may use.
@@ -80,6 +91,8 @@ pub struct Plugin {
     pub retry: RetryPolicy,
     /// When it is paused.
     pub breaker: BreakerPolicy,
+    /// When it is replaced by the version before it.
+    pub rollback: RollbackPolicy,
 }
 
 /// What dispatch needs of the journal.

@@ -26,6 +26,10 @@ pub(super) struct Outcome {
     pub(super) finish: Finish,
     /// None if there was no attempt.
     end: Option<Evidence>,
+    /// The delivery's attempts, this one included.
+    attempts: Attempts,
+    /// Why it is excused, if it is.
+    excuse: Option<String>,
     /// When the next attempt may start, if there is to be one.
     due: Instant,
 }
@@ -54,6 +58,8 @@ impl Outcome {
         let mut outcome = Self {
             finish,
             end: None,
+            attempts: job.attempts,
+            excuse: None,
             due: started.mono,
         };
         outcome.decide(job, policy, end, Now::read(), fastrand::f64());
@@ -76,6 +82,8 @@ impl Outcome {
                 effects: Effects::default(),
             },
             end: None,
+            attempts: job.attempts,
+            excuse: None,
             due: now.mono,
         }
     }
@@ -85,10 +93,25 @@ impl Outcome {
         self.finish.effects.weight() > LARGE
     }
 
-    /// What follows from such an end.
+    /// What follows from such an end. That a version on probation traps uses up
+    /// nothing of the delivery: it may run on the earlier one yet. The probation
+    /// bounds how often that happens.
     fn decide(&mut self, job: &Job, policy: RetryPolicy, end: &End, now: Now, random: f64) {
-        let attempts = job.attempts.and(end);
-        let next = policy.decide(end, attempts, now.wall, random);
+        self.excuse = match end {
+            End::Failed { reason, trap: true } => job.trial.map(|_| reason.clone()),
+            _ => None,
+        };
+        let (attempts, next) = match &self.excuse {
+            Some(reason) => {
+                let attempts = job.attempts.and_excused();
+                let next = policy.again(reason.clone(), None, attempts, now.wall, random);
+                (attempts, next)
+            }
+            None => {
+                let attempts = job.attempts.and(end);
+                (attempts, policy.decide(end, attempts, now.wall, random))
+            }
+        };
         if let Next::Retry { due_at, .. } = next {
             self.due = now.due(due_at, policy.max);
         }
@@ -98,6 +121,7 @@ impl Outcome {
         }
         self.finish.attempts = attempts.all;
         self.finish.traps = attempts.traps;
+        self.attempts = attempts;
         self.finish.next = next;
         self.end = Some(end.evidence());
     }
@@ -140,10 +164,10 @@ impl Runner {
             tokio::time::sleep(delay).await;
             delay = (delay * 2).min(MAX_STORE_DELAY);
         }
-        self.stored(whose, job, &outcome)
+        self.stored(whose, job, outcome)
     }
 
-    fn stored(&self, whose: &Whose, job: &mut Job, outcome: &Outcome) -> Settled {
+    fn stored(&self, whose: &Whose, job: &mut Job, outcome: Outcome) -> Settled {
         let finish = &outcome.finish;
         log_outcome(whose, job, finish.cpu, &finish.next);
         match outcome.end {
@@ -153,10 +177,8 @@ impl Runner {
         let evidence = outcome.end.unwrap_or(Evidence::Nothing);
         match finish.next {
             Next::Retry { .. } => {
-                job.attempts = Attempts {
-                    all: finish.attempts,
-                    traps: finish.traps,
-                };
+                job.attempts = outcome.attempts;
+                job.trap = outcome.excuse;
                 Settled::PutOff(outcome.due, evidence)
             }
             Next::Done | Next::Ignored { .. } | Next::Dead { .. } => Settled::Ended(evidence),

@@ -39,8 +39,11 @@ impl Default for RetryPolicy {
 pub struct Attempts {
     /// How many.
     pub all: u32,
-    /// How many of them trapped or hit a limit.
+    /// How many of them trapped or hit a limit, without the excused ones.
     pub traps: u32,
+    /// How many don't count, since they trapped on a version that was on
+    /// probation. Not stored: after a start they count among all.
+    pub excused: u32,
 }
 
 impl Attempts {
@@ -50,6 +53,17 @@ impl Attempts {
         Self {
             all: self.all.saturating_add(1),
             traps: self.traps.saturating_add(u32::from(end.is_trap())),
+            ..self
+        }
+    }
+
+    /// These and one more, which doesn't count.
+    #[must_use]
+    pub fn and_excused(self) -> Self {
+        Self {
+            all: self.all.saturating_add(1),
+            excused: self.excused.saturating_add(1),
+            ..self
         }
     }
 }
@@ -107,11 +121,14 @@ impl End {
     pub fn evidence(&self) -> Evidence {
         match self {
             Self::Done | Self::Reject { .. } => Evidence::Works,
-            Self::Retry { .. } | Self::Failed { .. } => Evidence::Fails,
+            Self::Failed { trap: true, .. } => Evidence::Traps,
+            Self::Retry { .. } | Self::Failed { trap: false, .. } => Evidence::Fails,
         }
     }
 
-    fn is_trap(&self) -> bool {
+    /// Whether it trapped or hit a limit.
+    #[must_use]
+    pub fn is_trap(&self) -> bool {
         matches!(self, Self::Failed { trap: true, .. })
     }
 }
@@ -138,12 +155,26 @@ impl RetryPolicy {
                 reason: format!("{reason} (trap or limit {trap} of {limit}, the last)"),
             };
         }
-        if attempts.all >= self.attempts {
-            let (attempt, limit) = (attempts.all, self.attempts);
+        let counted = attempts.all.saturating_sub(attempts.excused);
+        if counted >= self.attempts {
+            let (attempt, limit) = (counted, self.attempts);
             return Next::Dead {
                 reason: format!("{reason} (attempt {attempt} of {limit}, the last)"),
             };
         }
+        self.again(reason, delay, attempts, now, random)
+    }
+
+    /// Another attempt, however many there have been.
+    #[must_use]
+    pub fn again(
+        &self,
+        reason: String,
+        delay: Option<Duration>,
+        attempts: Attempts,
+        now: UnixMicros,
+        random: f64,
+    ) -> Next {
         let delay = delay.map_or_else(
             || full_jitter(self.base, self.max, attempts.all, random),
             |wanted| wanted.min(self.max),
@@ -162,7 +193,11 @@ mod tests {
     const NOW: UnixMicros = UnixMicros(1_000_000);
 
     fn attempts(all: u32, traps: u32) -> Attempts {
-        Attempts { all, traps }
+        Attempts {
+            all,
+            traps,
+            excused: 0,
+        }
     }
 
     fn retry(delay: Option<Duration>) -> End {
@@ -232,6 +267,26 @@ mod tests {
         let next = RetryPolicy::default().decide(&trap, attempts(10, 1), NOW, 0.5);
         let Next::Dead { reason } = next else {
             panic!("the tenth is the last");
+        };
+        assert!(reason.contains("attempt 10 of 10"), "{reason}");
+    }
+
+    #[test]
+    fn an_excused_attempt_brings_the_end_no_nearer() {
+        let trap = failed(Failure::Trap("unreachable".into()));
+        let excused = (0..50).fold(Attempts::default(), |past, _| past.and_excused());
+        let decide = |attempts| RetryPolicy::default().decide(&trap, attempts, NOW, 0.5);
+        let twice = excused.and(&trap).and(&trap);
+        assert!(matches!(decide(twice), Next::Retry { .. }));
+        assert!(matches!(decide(twice.and(&trap)), Next::Dead { .. }));
+        let asked = (0..9).fold(excused, |past, _| past.and(&retry(None)));
+        let last = retry(None);
+        let next = RetryPolicy::default().decide(&last, asked, NOW, 0.5);
+        assert!(matches!(next, Next::Retry { .. }));
+        let Next::Dead { reason } =
+            RetryPolicy::default().decide(&last, asked.and(&last), NOW, 0.5)
+        else {
+            panic!("the tenth that counts is the last");
         };
         assert!(reason.contains("attempt 10 of 10"), "{reason}");
     }

@@ -37,6 +37,8 @@ pub(super) struct Runner {
     /// Whether deliveries wait for a slot: then one is given back before the
     /// outcome is stored. Otherwise that would only wake the actor once more.
     pub(super) slots_wanted: AtomicBool,
+    /// Held by the smoke attempt that runs.
+    pub(super) one_smoke: tokio::sync::Mutex<()>,
 }
 
 /// Whose attempt it is.

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Limits;
-use super::breaker::Change;
 use super::handle::LaneId;
 use super::job::Job;
 use super::lane::Bounds;
 use super::now::Now;
 use super::retry::Attempts;
-use super::slot::{Settled, Slot, Terms};
+use super::slot::{Aftermath, Settled, Slot, Terms};
 use super::turns::{EndpointIndex, Turns};
+use super::versions::Version;
 use crate::journal::{PendingPage, Routed};
 use crate::types::{DeliveryId, EndpointName, PluginKey};
 
@@ -41,6 +41,13 @@ pub(super) struct Scheduler<P> {
     endpoints: Vec<Endpoint>,
 }
 
+/// How often a plugin whose turn it is may be overtaken by others that need less
+/// memory, until all wait for what it needs.
+const MAX_OVERTAKEN: u32 = 16;
+
+/// How many plugins that need more memory than there is are looked past at once.
+const LOOK_PAST: usize = 16;
+
 /// The attempts of an endpoint that hold an instance.
 struct Endpoint {
     name: EndpointName,
@@ -65,7 +72,7 @@ pub(super) struct Started<P> {
     pub(super) memory: u64,
 }
 
-impl<P: Clone> Scheduler<P> {
+impl<P: Version> Scheduler<P> {
     pub(super) fn new(limits: Limits, bounds: Bounds) -> Self {
         Self {
             limits,
@@ -190,6 +197,18 @@ impl<P: Clone> Scheduler<P> {
 
     /// The next attempt to make, if there is room for one.
     pub(super) fn start(&mut self, now: Instant) -> Option<Started<P>> {
+        let started = self.start_next(now);
+        for lane in self.turns.restore() {
+            if started.is_some()
+                && let Some(slot) = self.slots.get_mut(&lane)
+            {
+                slot.overtaken += 1;
+            }
+        }
+        started
+    }
+
+    fn start_next(&mut self, now: Instant) -> Option<Started<P>> {
         while self.running < self.limits.attempts && self.unsettled < MAX_UNSETTLED {
             let (endpoint, lane) = self.turns.front()?;
             if self.endpoints[endpoint].running >= self.limits.attempts_per_endpoint {
@@ -211,12 +230,17 @@ impl<P: Clone> Scheduler<P> {
             // A single attempt may exceed the budget if nothing else runs.
             let over_budget = self.memory + terms.memory > self.limits.memory_budget;
             if over_budget && self.running > 0 {
-                return None;
+                if slot.overtaken >= MAX_OVERTAKEN || self.turns.aside() >= LOOK_PAST {
+                    return None;
+                }
+                self.turns.set_aside();
+                continue;
             }
             let Some(job) = slot.start(now) else {
                 self.turns.pass();
                 continue;
             };
+            slot.overtaken = 0;
             slot.running += 1;
             self.endpoints[endpoint].running += 1;
             self.running += 1;
@@ -245,19 +269,21 @@ impl<P: Clone> Scheduler<P> {
         }
     }
 
-    /// A delivery is through with its attempt. Returns what has become of the
-    /// plugin's breaker.
+    /// A delivery is through with its attempt.
     pub(super) fn settled(
         &mut self,
         lane: LaneId,
         job: Job,
         settled: Settled,
         now: Instant,
-    ) -> Option<Change> {
+    ) -> Aftermath<P> {
         self.unsettled -= 1;
-        let change = self.slots.get_mut(&lane)?.settled(job, settled, now);
+        let Some(slot) = self.slots.get_mut(&lane) else {
+            return Aftermath::default();
+        };
+        let aftermath = slot.settled(job, settled, now);
         self.free_if_empty(lane);
-        change
+        aftermath
     }
 
     /// How many attempts run or aren't settled.

@@ -1,14 +1,15 @@
 //! The scheduler against a simple model: a store that knows what is pending.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::dispatch::breaker::{BreakerPolicy, Evidence};
+use crate::dispatch::breaker::{BreakerPolicy, Change, Evidence};
 use crate::dispatch::contention::Claim;
+use crate::dispatch::probation::RollbackPolicy;
 use crate::dispatch::slot::Met;
 use crate::dispatch::tests::event_of;
 use crate::journal::Pending;
@@ -33,8 +34,13 @@ const LIMITS: Limits = Limits {
 
 const CONCURRENCY: usize = 3;
 
+impl Version for () {
+    fn under(&self, (): &Self) -> Self {}
+}
+
 fn terms() -> Terms {
     Terms {
+        content: [0; 32],
         concurrency: CONCURRENCY,
         memory: 10,
         ordered: true,
@@ -43,6 +49,7 @@ fn terms() -> Terms {
             failures: 4,
             ..BreakerPolicy::default()
         },
+        rollback: RollbackPolicy::default(),
     }
 }
 
@@ -146,7 +153,11 @@ impl Model {
             26..=31 => self.store_end(one),
             32..=39 => self.settle(one, two.index(6)),
             40 => self.scheduler.remove(&plugin),
-            41..=42 => self.scheduler.swap(plugin, (), terms()),
+            41..=42 => {
+                let content = [u8::try_from(two.index(4)).expect("small"); 32];
+                let terms = Terms { content, ..terms() };
+                self.scheduler.swap(plugin, (), terms);
+            }
             _ => self.advance(Duration::from_secs(two.index(60) as u64)),
         }
         self.check_bounds();
@@ -304,13 +315,15 @@ impl Model {
         let place = pick.index(self.running.len());
         self.free_slot_at(place);
         let Running {
-            started, stored, ..
+            mut started,
+            stored,
+            ..
         } = self.running.swap_remove(place);
         let at = KvKey {
             bucket: "b".into(),
             key: (how % 2).to_string(),
         };
-        let evidence = [Evidence::Works, Evidence::Fails, Evidence::Nothing][how % 3];
+        let evidence = [Evidence::Works, Evidence::Traps, Evidence::Nothing][how % 3];
         let settled = if stored {
             Settled::Ended(evidence)
         } else {
@@ -320,6 +333,9 @@ impl Model {
                 _ => Settled::Conflict(Met::Changed(at), 0.5),
             }
         };
+        if evidence == Evidence::Traps && started.job.trial.is_some() {
+            started.job.trap = Some("it trapped".into());
+        }
         let now = self.now.mono;
         self.scheduler
             .settled(started.lane, started.job, settled, now);
@@ -484,7 +500,8 @@ fn a_paused_plugin_starts_nothing_until_its_probe_and_others_go_on() {
         let started = scheduler.start(at)?;
         scheduler.slot_free(started.lane, started.memory);
         let failed = Settled::Ended(Evidence::Fails);
-        scheduler.settled(started.lane, started.job, failed, at)
+        let aftermath = scheduler.settled(started.lane, started.job, failed, at);
+        aftermath.change
     };
     for _ in 0..3 {
         assert_eq!(fail(&mut scheduler, now.mono), None);
@@ -501,4 +518,92 @@ fn a_paused_plugin_starts_nothing_until_its_probe_and_others_go_on() {
         ..now
     };
     assert_eq!(run_all(&mut scheduler, later).len(), 20 - 5);
+}
+
+/// Attempts of one plugin need `LARGE` memory, those of the others 10.
+const LARGE: u64 = 40;
+
+fn load_with(scheduler: &mut Scheduler<()>, key: &PluginKey, memory: u64, now: Now) {
+    load(scheduler, key, now);
+    let terms = Terms { memory, ..terms() };
+    scheduler.swap(key.clone(), (), terms);
+}
+
+proptest! {
+    /// Whoever needs more memory than there is lets others overtake, but each
+    /// time that it is its turn only so often; the budget holds, and something
+    /// always runs.
+    #[test]
+    fn who_needs_much_memory_stops_nobody_and_is_not_starved(
+        large in prop::collection::vec(any::<bool>(), 2..8),
+        crowded: bool,
+        ends in prop::collection::vec(pick(), 1..600),
+    ) {
+        let now = Now::read();
+        let limits = Limits { attempts_per_endpoint: 5, ..LIMITS };
+        let mut scheduler: Scheduler<()> = Scheduler::new(limits, Bounds::default());
+        let endpoint = |n: usize| if crowded { "a".to_owned() } else { format!("e{n}") };
+        let keys: Vec<_> = (0..large.len()).map(|n| plugin(&endpoint(n), &format!("p{n}"))).collect();
+        let mut delivery = 0;
+        for (key, large) in keys.iter().zip(&large) {
+            load_with(&mut scheduler, key, if *large { LARGE } else { 10 }, now);
+            for _ in 0..700 {
+                delivery += 1;
+                scheduler.committed(vec![routed(key, delivery, None)]);
+            }
+        }
+        let mut running: Vec<Started<()>> = Vec::new();
+        // How many others have started since each did.
+        let mut since: BTreeMap<PluginKey, usize> = keys.iter().map(|key| (key.clone(), 0)).collect();
+        for end in ends {
+            scheduler.wake(now.mono);
+            while let Some(started) = scheduler.start(now.mono) {
+                since.values_mut().for_each(|count| *count += 1);
+                since.insert((*started.key).clone(), 0);
+                running.push(started);
+            }
+            let memory: u64 = running.iter().map(|started| started.memory).sum();
+            prop_assert!(!running.is_empty() && memory <= LIMITS.memory_budget);
+            // Each plugin has its turn among the others, and is overtaken so often.
+            let turns = keys.len() * (MAX_OVERTAKEN as usize + 2) * keys.len();
+            prop_assert!(since.values().all(|&count| count <= turns), "{:?}", since);
+            let Started { lane, memory, job, .. } = running.swap_remove(end.index(running.len()));
+            scheduler.slot_free(lane, memory);
+            scheduler.settled(lane, job, Settled::Ended(Evidence::Works), now.mono);
+        }
+    }
+}
+
+#[test]
+fn while_one_waits_for_memory_others_start_until_it_has_waited_long_enough() {
+    let now = Now::read();
+    let (large, small) = (plugin("a", "large"), plugin("b", "small"));
+    let mut scheduler = narrow(5);
+    load_with(&mut scheduler, &small, 10, now);
+    load_with(&mut scheduler, &large, LARGE, now);
+    for delivery in 1..=100 {
+        scheduler.committed(vec![routed(&small, delivery, None)]);
+    }
+    scheduler.wake(now.mono);
+    let mut running: VecDeque<_> = (0..2)
+        .map(|_| scheduler.start(now.mono).expect("there is room"))
+        .collect();
+    scheduler.committed(vec![routed(&large, 101, None)]);
+    let mut overtaken = 0;
+    loop {
+        scheduler.wake(now.mono);
+        while let Some(started) = scheduler.start(now.mono) {
+            if *started.key == large {
+                // One of them had its turn first.
+                assert_eq!(overtaken, MAX_OVERTAKEN + 1);
+                return;
+            }
+            overtaken += 1;
+            running.push_back(started);
+        }
+        let started = running.pop_front().expect("something runs");
+        scheduler.slot_free(started.lane, started.memory);
+        let ended = Settled::Ended(Evidence::Works);
+        scheduler.settled(started.lane, started.job, ended, now.mono);
+    }
 }

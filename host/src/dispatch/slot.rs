@@ -1,5 +1,5 @@
-//! What dispatch knows of one plugin: its deliveries in memory, what they claim,
-//! its breaker, and how much of it runs. Pure.
+//! What dispatch knows of one plugin: its versions, its deliveries in memory, what
+//! they claim, its breaker, and how much of it runs. Pure.
 //!
 //! There are two lanes: one for deliveries as they are stored, one for those that
 //! an operator asked for, which run beside the order of sessions. They take turns
@@ -13,13 +13,17 @@ use super::breaker::{Breaker, BreakerPolicy, Change, Evidence};
 use super::contention::{Age, Claim, Contest, SharedContention};
 use super::job::Job;
 use super::lane::{Bounds, Lane};
+use super::probation::RollbackPolicy;
 use super::turns::EndpointIndex;
+use super::versions::{Content, RolledBack, Version, Versions};
 use crate::types::PluginKey;
 use crate::types::effects::KvKey;
 
 /// What the scheduler has to know of a plugin.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
+    /// What the version's file holds.
+    pub(super) content: Content,
     /// How many attempts may run at once.
     pub(super) concurrency: usize,
     /// The memory limit of one.
@@ -30,6 +34,26 @@ pub(super) struct Terms {
     pub(super) longest_wait: Duration,
     /// When to pause it.
     pub(super) breaker: BreakerPolicy,
+    /// When to go back to the version before it.
+    pub(super) rollback: RollbackPolicy,
+}
+
+/// What follows from the end of an attempt, beyond its delivery.
+#[derive(Debug)]
+pub(super) struct Aftermath<P> {
+    /// What has become of the breaker.
+    pub(super) change: Option<Change>,
+    /// The version that the attempt was of is replaced by the one before.
+    pub(super) rolled_back: Option<RolledBack<P>>,
+}
+
+impl<P> Default for Aftermath<P> {
+    fn default() -> Self {
+        Self {
+            change: None,
+            rolled_back: None,
+        }
+    }
 }
 
 /// What becomes of a started delivery.
@@ -59,9 +83,7 @@ pub(super) enum Met {
 pub(super) struct Slot<P> {
     pub(super) key: Arc<PluginKey>,
     pub(super) endpoint: EndpointIndex,
-    version: Option<(P, Terms)>,
-    /// Counts the versions: attempts of earlier ones say nothing about this one.
-    generation: u64,
+    versions: Versions<P>,
     stored: Lane,
     manual: Lane,
     /// Whose turn it is among the lanes.
@@ -74,16 +96,18 @@ pub(super) struct Slot<P> {
     breaker: Breaker,
     /// Attempts that hold an instance.
     pub(super) running: usize,
+    /// How often others have started although it was its turn, since it needs
+    /// more memory than there was.
+    pub(super) overtaken: u32,
 }
 
-impl<P: Clone> Slot<P> {
+impl<P: Version> Slot<P> {
     /// Its lanes start behind: the store may hold deliveries for it.
     pub(super) fn new(key: PluginKey, endpoint: EndpointIndex, bounds: Bounds) -> Self {
         Self {
             key: Arc::new(key),
             endpoint,
-            version: None,
-            generation: 0,
+            versions: Versions::none(),
             stored: Lane::new(true, bounds),
             manual: Lane::new(false, bounds),
             manual_next: false,
@@ -92,6 +116,7 @@ impl<P: Clone> Slot<P> {
             granted: VecDeque::new(),
             breaker: Breaker::new(BreakerPolicy::default()),
             running: 0,
+            overtaken: 0,
         }
     }
 
@@ -99,14 +124,13 @@ impl<P: Clone> Slot<P> {
     pub(super) fn swap(&mut self, plugin: P, terms: Terms) {
         self.stored.set_ordered(terms.ordered);
         self.breaker = Breaker::new(terms.breaker);
-        self.generation += 1;
-        self.version = Some((plugin, terms));
+        self.versions.swap(plugin, terms);
     }
 
     /// The plugin is gone: what doesn't run waits in the store, where it may be
     /// ended before the plugin comes back.
     pub(super) fn remove(&mut self) {
-        self.version = None;
+        self.versions.remove();
         let mut waiting: Vec<Job> = self.parked.drain().map(|(_, job)| job).collect();
         waiting.extend(self.granted.drain(..));
         for job in &waiting {
@@ -121,7 +145,7 @@ impl<P: Clone> Slot<P> {
     }
 
     pub(super) fn version(&self) -> Option<&(P, Terms)> {
-        self.version.as_ref()
+        self.versions.current()
     }
 
     pub(super) fn contention(&self) -> &SharedContention {
@@ -147,7 +171,7 @@ impl<P: Clone> Slot<P> {
 
     /// Whether a delivery could start if there were room for it.
     pub(super) fn waits(&self, now: Instant) -> bool {
-        self.version.is_some() && self.has_ready() && self.breaker.may_start(now)
+        self.version().is_some() && self.has_ready() && self.breaker.may_start(now)
     }
 
     fn has_ready(&self) -> bool {
@@ -162,7 +186,7 @@ impl<P: Clone> Slot<P> {
 
     /// When it has something to do next that no message tells.
     pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
-        self.version.as_ref()?;
+        self.version()?;
         let pause = self.breaker.open_until();
         let pause = pause.filter(|&until| until > now && self.has_ready());
         let lanes = [self.stored.next_due(), self.manual.next_due(), pause];
@@ -172,11 +196,13 @@ impl<P: Clone> Slot<P> {
     /// The next delivery to run, if any: those that have waited for their claims
     /// first, so that the others come on.
     pub(super) fn start(&mut self, now: Instant) -> Option<Job> {
-        if self.version.is_none() || !self.breaker.may_start(now) {
+        if self.version().is_none() || !self.breaker.may_start(now) {
             return None;
         }
         let mut job = self.next_job()?;
-        job.generation = self.generation;
+        job.generation = self.versions.generation();
+        job.trial = self.versions.trial();
+        job.trap = None;
         job.probe = self.breaker.start();
         Some(job)
     }
@@ -199,27 +225,22 @@ impl<P: Clone> Slot<P> {
         }
     }
 
-    /// A started delivery is through with its attempt. Returns what has become of
-    /// the breaker.
-    pub(super) fn settled(
-        &mut self,
-        mut job: Job,
-        settled: Settled,
-        now: Instant,
-    ) -> Option<Change> {
+    /// A started delivery is through with its attempt.
+    pub(super) fn settled(&mut self, mut job: Job, settled: Settled, now: Instant) -> Aftermath<P> {
         let evidence = match &settled {
             Settled::Ended(evidence) | Settled::PutOff(_, evidence) => *evidence,
             Settled::Conflict(..) | Settled::Abandoned => Evidence::Nothing,
         };
-        let change = (job.generation == self.generation)
+        let change = (job.generation == self.versions.generation())
             .then(|| self.breaker.ended(job.probe, evidence, job.source(), now))
             .flatten();
+        let rolled_back = self.versions.ended(job.generation, job.trial, evidence);
         self.unclaim(&job);
         let manual = job.manual;
         match settled {
             Settled::Ended(_) => self.lane(manual).end(&job),
             Settled::Abandoned => {}
-            Settled::PutOff(..) | Settled::Conflict(..) if self.version.is_none() => {
+            Settled::PutOff(..) | Settled::Conflict(..) if self.version().is_none() => {
                 self.lane(manual).leave(&job);
             }
             Settled::PutOff(due, evidence) => {
@@ -227,7 +248,10 @@ impl<P: Clone> Slot<P> {
                 if evidence != Evidence::Nothing {
                     job.contest = None;
                 }
-                self.lane(manual).put_off(job, due);
+                // The version that trapped doesn't run any more: another may do
+                // better.
+                let gone = job.trap.is_some() && job.generation != self.versions.generation();
+                self.lane(manual).put_off(job, if gone { now } else { due });
             }
             Settled::Conflict(met, random) => {
                 let contest = job.contest.get_or_insert_with(|| {
@@ -247,7 +271,22 @@ impl<P: Clone> Slot<P> {
                 }
             }
         }
-        change
+        if rolled_back.is_some() {
+            self.start_over();
+        }
+        Aftermath {
+            change,
+            rolled_back,
+        }
+    }
+
+    /// The earlier version runs again, and what has trapped on the other at once.
+    fn start_over(&mut self) {
+        if let Some((_, terms)) = self.versions.current() {
+            self.breaker = Breaker::new(terms.breaker);
+        }
+        self.stored.hasten();
+        self.manual.hasten();
     }
 
     /// Gives the delivery back if it has all that it claims, or has it wait.
@@ -275,3 +314,7 @@ impl<P: Clone> Slot<P> {
         self.granted.extend(granted);
     }
 }
+
+#[cfg(test)]
+#[path = "slot_tests.rs"]
+mod tests;

@@ -12,6 +12,7 @@ pub struct Stats {
     dead: AtomicU64,
     conflicts: AtomicU64,
     pauses: AtomicU64,
+    rollbacks: AtomicU64,
 }
 
 /// The totals at one moment.
@@ -27,6 +28,8 @@ pub struct Totals {
     pub conflicts: u64,
     /// How often a plugin was paused because all its attempts failed.
     pub pauses: u64,
+    /// How often a new version was replaced by the one before it.
+    pub rollbacks: u64,
 }
 
 impl Stats {
@@ -65,6 +68,11 @@ impl Stats {
         self.pauses.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a rollback.
+    pub(super) fn count_rollback(&self) {
+        self.rollbacks.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The totals now.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -75,6 +83,7 @@ impl Stats {
             dead: get(&self.dead),
             conflicts: get(&self.conflicts),
             pauses: get(&self.pauses),
+            rollbacks: get(&self.rollbacks),
         }
     }
 }

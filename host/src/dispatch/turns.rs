@@ -17,6 +17,8 @@ pub(super) struct Turns {
     queues: Vec<VecDeque<LaneId>>,
     /// All that are in one of these.
     queued: HashSet<LaneId>,
+    /// Those that keep their turn while others are looked at.
+    aside: Vec<(EndpointIndex, LaneId)>,
 }
 
 impl Turns {
@@ -57,6 +59,32 @@ impl Turns {
     /// endpoint's plugins keep their order.
     pub(super) fn pass_endpoint(&mut self) {
         self.ring.pop_front();
+    }
+
+    /// It can't start anything at present and keeps its turn among its endpoint's
+    /// plugins. The others are looked at until [`Turns::restore`].
+    pub(super) fn set_aside(&mut self) {
+        if let Some((endpoint, lane)) = self.front() {
+            self.queues[endpoint].pop_front();
+            self.aside.push((endpoint, lane));
+        }
+    }
+
+    /// How many are set aside.
+    pub(super) fn aside(&self) -> usize {
+        self.aside.len()
+    }
+
+    /// Puts back those that were set aside; returns which.
+    pub(super) fn restore(&mut self) -> Vec<LaneId> {
+        let aside = std::mem::take(&mut self.aside);
+        for &(endpoint, lane) in aside.iter().rev() {
+            self.queues[endpoint].push_front(lane);
+            if !self.ring.contains(&endpoint) {
+                self.ring.push_front(endpoint);
+            }
+        }
+        aside.into_iter().map(|(_, lane)| lane).collect()
     }
 
     /// It has started something; it comes again after the others if there is

@@ -74,7 +74,7 @@ pub struct Pending {
     pub event: StoredEvent,
     /// How many attempts have failed.
     pub failed_attempts: u32,
-    /// How many of them trapped or hit a limit.
+    /// How many of them trapped or hit a limit, as far as that counts.
     pub traps: u32,
     /// Not to be tried before this moment.
     pub due_at: Option<UnixMicros>,
@@ -89,7 +89,8 @@ pub struct Finish {
     pub next: Next,
     /// How many attempts there have been, this one included.
     pub attempts: u32,
-    /// How many of them trapped or hit a limit.
+    /// How many of them trapped or hit a limit. What a version on probation did
+    /// doesn't count.
     pub traps: u32,
     /// When the attempt started.
     pub started_at: UnixMicros,

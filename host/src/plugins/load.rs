@@ -5,6 +5,9 @@
 //! is put down again and read once more when its turn to compile has come: a
 //! folder full of new plugins is never in memory at once, and those that are
 //! compiled already don't wait for those that aren't.
+//!
+//! A file that was rolled back isn't loaded: the version that runs in its place is
+//! linked anew, under the manifest as it is now.
 
 use std::io;
 use std::path::PathBuf;
@@ -20,8 +23,11 @@ use super::compile::{CompileError, Compiler};
 use super::folder::{self, MAX_MANIFEST, MAX_WASM, Refusal};
 use super::loader::{Loader, Options};
 use super::manifest::{Manifest, ManifestError};
-use crate::dispatch::Plugin;
-use crate::sandbox::{LoadError, Sandbox, compile};
+use super::notes::Note;
+use super::smoke::{self, NoSmoke};
+use crate::dispatch::{Dispatcher, Plugin};
+use crate::sandbox::{LoadError, Program, Sandbox, compile};
+use crate::types::event::Event;
 use crate::types::{PluginName, Subscription};
 
 /// How many files are read and linked at once.
@@ -40,6 +46,10 @@ pub(super) enum Problem {
     Compile(#[from] CompileError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error("{path}: [rollback] smoke: {problem}", path = path.display())]
+    Smoke { path: PathBuf, problem: NoSmoke },
+    #[error("smoke event failed: {0}")]
+    SmokeFailed(String),
     #[error("loading it failed: {0}")]
     Task(#[from] JoinError),
 }
@@ -50,14 +60,25 @@ pub(super) enum Loaded {
         linked: Linked,
         took: Duration,
         cached: bool,
+        /// Set if it runs in the place of the file, which was rolled back.
+        instead: Option<Note>,
     },
     Disabled,
 }
 
+/// A rollback that holds, and what runs now.
+#[derive(Clone)]
+pub(super) struct Kept {
+    pub(super) note: Note,
+    pub(super) running: Option<Arc<Plugin>>,
+}
+
 /// A plugin that can run.
 pub(super) struct Linked {
-    pub(super) plugin: Box<Plugin>,
+    pub(super) plugin: Arc<Plugin>,
     pub(super) subscription: Subscription,
+    /// What it has to handle first.
+    smoke: Option<Arc<Event>>,
 }
 
 /// What loads of one folder work with.
@@ -66,6 +87,7 @@ pub(super) struct Workbench {
     sandbox: Arc<Sandbox>,
     cache: Arc<CodeCache>,
     compiler: Compiler,
+    dispatcher: Dispatcher,
     readers: Arc<Semaphore>,
 }
 
@@ -73,6 +95,8 @@ pub(super) struct Workbench {
 enum Lookup {
     Disabled,
     Known(Linked),
+    /// It was rolled back.
+    Instead(Linked),
     New(Source),
 }
 
@@ -90,15 +114,30 @@ impl Workbench {
             sandbox: Arc::clone(&loader.sandbox),
             cache: Arc::clone(&loader.cache),
             compiler: loader.compiler.clone(),
+            dispatcher: loader.dispatcher.clone(),
             readers: Arc::new(Semaphore::new(READERS)),
         }
     }
 
     /// Loads the plugin as its files are now.
-    pub(super) async fn load(self: Arc<Self>, name: PluginName) -> Result<Loaded, Problem> {
+    pub(super) async fn load(
+        self: Arc<Self>,
+        name: PluginName,
+        kept: Option<Kept>,
+    ) -> Result<Loaded, Problem> {
         let started = Instant::now();
-        let (linked, cached) = match self.look_up_in_turn(&name).await? {
+        let note = kept.as_ref().map(|kept| kept.note.clone());
+        let (linked, cached) = match self.look_up_in_turn(&name, kept).await? {
             Lookup::Disabled => return Ok(Loaded::Disabled),
+            // It has shown that it works.
+            Lookup::Instead(linked) => {
+                return Ok(Loaded::Plugin {
+                    linked,
+                    took: started.elapsed(),
+                    cached: true,
+                    instead: note,
+                });
+            }
             Lookup::Known(linked) => (linked, true),
             Lookup::New(source) => {
                 drop(source);
@@ -108,10 +147,17 @@ impl Workbench {
                 }
             }
         };
+        if let Some(event) = &linked.smoke {
+            let smoke = self
+                .dispatcher
+                .smoke(name, Arc::clone(&linked.plugin), Arc::clone(event));
+            smoke.await.map_err(Problem::SmokeFailed)?;
+        }
         Ok(Loaded::Plugin {
             linked,
             took: started.elapsed(),
             cached,
+            instead: None,
         })
     }
 
@@ -124,9 +170,9 @@ impl Workbench {
     ) -> Result<Option<(Linked, bool)>, Problem> {
         let turn = self.compiler.turn().await?;
         let (bench, of) = (Arc::clone(self), name.clone());
-        let mut source = match spawn_blocking(move || bench.look_up(&of)).await?? {
+        let mut source = match spawn_blocking(move || bench.look_up(&of, None)).await?? {
             Lookup::Disabled => return Ok(None),
-            Lookup::Known(linked) => return Ok(Some((linked, true))),
+            Lookup::Known(linked) | Lookup::Instead(linked) => return Ok(Some((linked, true))),
             Lookup::New(source) => source,
         };
         let code = turn.compile(&source.file).await?;
@@ -136,24 +182,28 @@ impl Workbench {
             if let Err(problem) = bench.cache.put(&bench.key(&source.hash), &code) {
                 warn!(plugin = %of, "the compiled code can't be kept: {problem}");
             }
-            bench.link(*source.manifest, &source.hash, &code)
+            bench.link(&of, *source.manifest, &source.hash, &code)
         });
         Ok(Some((linked.await??, false)))
     }
 
     /// The permit goes along, since blocking work doesn't end with its future.
-    async fn look_up_in_turn(self: &Arc<Self>, name: &PluginName) -> Result<Lookup, Problem> {
+    async fn look_up_in_turn(
+        self: &Arc<Self>,
+        name: &PluginName,
+        kept: Option<Kept>,
+    ) -> Result<Lookup, Problem> {
         // The semaphore is never closed.
         let permit = Arc::clone(&self.readers).acquire_owned().await.ok();
         let (bench, name) = (Arc::clone(self), name.clone());
         spawn_blocking(move || {
             let _permit = permit;
-            bench.look_up(&name)
+            bench.look_up(&name, kept.as_ref())
         })
         .await?
     }
 
-    fn look_up(&self, name: &PluginName) -> Result<Lookup, Problem> {
+    fn look_up(&self, name: &PluginName, kept: Option<&Kept>) -> Result<Lookup, Problem> {
         let manifest = read_manifest(&self.options, name)?;
         if !manifest.enabled {
             return Ok(Lookup::Disabled);
@@ -164,13 +214,18 @@ impl Workbench {
             Err(source) => return Err(Problem::Read { path, source }),
         };
         let hash = ContentHash::of(&file);
-        let key = self.key(&hash);
-        if let Some(code) = self.cache.get(&key) {
-            match self.link(manifest.clone(), &hash, &code) {
-                // Another processor's, say.
-                Err(Problem::Load(LoadError::Code(why))) => self.cache.reject(&key, &why),
-                linked => return Ok(Lookup::Known(linked?)),
+        let kept = kept.filter(|kept| kept.note.bad == hash && manifest.rollback.failures > 0);
+        if let Some(kept) = kept {
+            if let Some(linked) = self.instead(name, &manifest, kept)? {
+                return Ok(Lookup::Instead(linked));
             }
+            warn!(
+                plugin = %name, version = hash.short(),
+                "this version was rolled back, and the one before it isn't kept any more: it runs all the same"
+            );
+        }
+        if let Some(linked) = self.cached(name, &manifest, &hash)? {
+            return Ok(Lookup::Known(linked));
         }
         Ok(Lookup::New(Source {
             manifest: Box::new(manifest),
@@ -179,11 +234,79 @@ impl Workbench {
         }))
     }
 
-    fn link(&self, manifest: Manifest, hash: &ContentHash, code: &[u8]) -> Result<Linked, Problem> {
-        let program = self.sandbox.load(code)?;
-        let subscription = manifest.subscription(Some(program.handlers()));
-        let plugin = Box::new(Plugin {
+    /// What runs in the place of a file that was rolled back, if it is still
+    /// there.
+    fn instead(
+        &self,
+        name: &PluginName,
+        manifest: &Manifest,
+        kept: &Kept,
+    ) -> Result<Option<Linked>, Problem> {
+        let manifest = Manifest {
+            smoke: None,
+            ..manifest.clone()
+        };
+        let good = kept.note.good;
+        let running = kept.running.as_ref();
+        match running.filter(|plugin| plugin.content == good.0) {
+            Some(plugin) => {
+                let program = Arc::clone(&plugin.program);
+                self.assemble(name, manifest, &good, program).map(Some)
+            }
+            None => self.cached(name, &manifest, &good),
+        }
+    }
+
+    /// The plugin, if its code is in the cache.
+    fn cached(
+        &self,
+        name: &PluginName,
+        manifest: &Manifest,
+        hash: &ContentHash,
+    ) -> Result<Option<Linked>, Problem> {
+        let key = self.key(hash);
+        let Some(code) = self.cache.get(&key) else {
+            return Ok(None);
+        };
+        match self.link(name, manifest.clone(), hash, &code) {
+            // Another processor's, say.
+            Err(Problem::Load(LoadError::Code(why))) => {
+                self.cache.reject(&key, &why);
+                Ok(None)
+            }
+            linked => linked.map(Some),
+        }
+    }
+
+    fn link(
+        &self,
+        name: &PluginName,
+        manifest: Manifest,
+        hash: &ContentHash,
+        code: &[u8],
+    ) -> Result<Linked, Problem> {
+        let program = Arc::new(self.sandbox.load(code)?);
+        self.assemble(name, manifest, hash, program)
+    }
+
+    fn assemble(
+        &self,
+        name: &PluginName,
+        manifest: Manifest,
+        hash: &ContentHash,
+        program: Arc<Program>,
+    ) -> Result<Linked, Problem> {
+        let handlers = program.handlers();
+        let event = |body: &String| smoke::event(body, &self.options.endpoint, handlers);
+        let smoke = manifest.smoke.as_ref().map(event).transpose();
+        let smoke = smoke.map_err(|problem| Problem::Smoke {
+            path: self.options.folder.join(format!("{name}.toml")),
+            problem,
+        })?;
+        let subscription = manifest.subscription(Some(handlers));
+        let plugin = Arc::new(Plugin {
             version: hash.short(),
+            content: hash.0,
             program,
             config: Arc::new(manifest.config),
             limits: manifest.limits,
@@ -192,11 +315,18 @@ impl Workbench {
             grants: Arc::new(manifest.grants),
             retry: manifest.retry,
             breaker: manifest.breaker,
+            rollback: manifest.rollback,
         });
         Ok(Linked {
             plugin,
             subscription,
+            smoke: smoke.map(Arc::new),
         })
+    }
+
+    /// Keeps the code of these longer than any other.
+    pub(super) fn pin(&self, contents: &[ContentHash]) {
+        self.cache.pin(contents.iter().map(|hash| self.key(hash)));
     }
 
     fn key(&self, hash: &ContentHash) -> Key {

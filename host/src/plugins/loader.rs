@@ -6,6 +6,9 @@
 //! done, the plugin is swapped in. A newer change of the same plugin ends an
 //! older load.
 //!
+//! When dispatch rolls a version back, the earlier one runs already; the durable
+//! list, the registry and the [`notes`](super::notes) follow.
+//!
 //! After a start nobody knows whether the files are those of the last run. The
 //! first look puts every plugin of the folder on the list anew, with what its
 //! manifest says now and with unknown handlers.
@@ -17,20 +20,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
-use super::cache::CodeCache;
+use super::cache::{CodeCache, ContentHash};
 use super::compile::Compiler;
 use super::folder::{self, Found, Listing, MAX_PLUGINS, Refusal};
-use super::load::{Linked, Loaded, Problem, Workbench, first_subscription};
+use super::load::{Kept, Linked, Loaded, Problem, Workbench, first_subscription};
 use super::loads::Loads;
 use super::manifest::Policy;
+use super::notes::{Note, Notes};
 use super::registry::Registry;
 use super::settle::{Change, Settler};
 use super::watch::Watch;
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, Plugin, Rollback};
 use crate::journal::{Installed, JournalError, Roster};
 use crate::sandbox::Sandbox;
 use crate::types::{EndpointName, Handlers, PluginKey, PluginName, Subscription};
@@ -64,6 +69,8 @@ pub struct Loader {
     pub cache: Arc<CodeCache>,
     /// Compiles.
     pub compiler: Compiler,
+    /// Remembers what was rolled back.
+    pub notes: Arc<Notes>,
 }
 
 impl Loader {
@@ -88,15 +95,18 @@ impl Loader {
         let mut settler = Settler::default();
         settler.expect(known.keys().cloned(), Instant::now());
         let (listed, ready) = watch::channel(false);
+        let workbench = Arc::new(Workbench::new(&self, options.clone()));
+        workbench.pin(&self.notes.needed());
         let task = Folder {
-            workbench: Arc::new(Workbench::new(&self, options.clone())),
+            workbench,
+            rollbacks: self.dispatcher.rollbacks(options.endpoint.clone()),
             loader: self,
             options,
             stale: known.keys().cloned().collect(),
             known,
             settler,
             loads: Loads::new(),
-            running: BTreeSet::new(),
+            running: BTreeMap::new(),
             refused: BTreeMap::new(),
             list_failed: false,
             listed,
@@ -133,8 +143,9 @@ struct Folder {
     stale: BTreeSet<PluginName>,
     settler: Settler,
     loads: Loads<Result<Loaded, Problem>>,
-    /// The plugins that have a version running.
-    running: BTreeSet<PluginName>,
+    rollbacks: UnboundedReceiver<Rollback>,
+    /// What was swapped in last, or runs since that was rolled back.
+    running: BTreeMap<PluginName, Arc<Plugin>>,
     /// What has been said about files that are no plugins.
     refused: BTreeMap<PathBuf, Refusal>,
     list_failed: bool,
@@ -158,6 +169,12 @@ impl Folder {
                 };
             }
             look = tokio::select! {
+                // First, so that no load is begun without knowing of it.
+                biased;
+                Some(rollback) = self.rollbacks.recv() => {
+                    self.rolled_back(rollback).await;
+                    false
+                }
                 () = watch.changed(look_again) => true,
                 Some((name, loaded)) = self.loads.next() => {
                     self.apply(name, loaded).await;
@@ -200,7 +217,7 @@ impl Folder {
         }
         // Before a version runs, its manifest may have changed again.
         for change in &changes {
-            if matches!(change.files, Some(Ok(_))) && !self.running.contains(&change.name) {
+            if matches!(change.files, Some(Ok(_))) && !self.running.contains_key(&change.name) {
                 to_announce.insert(change.name.clone());
             }
         }
@@ -246,8 +263,7 @@ impl Folder {
         match files {
             Some(Ok(_)) => {
                 self.loader.registry.loading(&self.key(&name));
-                let load = Arc::clone(&self.workbench).load(name.clone());
-                self.loads.start(name, load);
+                self.load(name);
             }
             Some(Err(refusal)) => {
                 let path = self.options.folder.join(format!("{name}.wasm"));
@@ -256,9 +272,20 @@ impl Folder {
             }
             None => {
                 self.remove(&name, "its file is gone").await;
+                self.note(&name, None).await;
                 self.loader.registry.gone(&self.key(&name));
             }
         }
+    }
+
+    fn load(&mut self, name: PluginName) {
+        let note = self.loader.notes.get(&self.key(&name));
+        let kept = note.map(|note| Kept {
+            note,
+            running: self.running.get(&name).cloned(),
+        });
+        let load = Arc::clone(&self.workbench).load(name.clone(), kept);
+        self.loads.start(name, load);
     }
 
     async fn apply(&mut self, name: PluginName, loaded: Result<Loaded, Problem>) {
@@ -268,10 +295,12 @@ impl Folder {
                 linked,
                 took,
                 cached,
+                instead,
             }) => {
                 let Linked {
                     plugin,
                     subscription,
+                    ..
                 } = linked;
                 let version = plugin.version.clone();
                 let handlers = plugin.program.handlers();
@@ -279,23 +308,32 @@ impl Folder {
                 // version handles while the old one still runs.
                 self.loader
                     .dispatcher
-                    .swap(key.clone(), Arc::new(*plugin))
+                    .swap(key.clone(), Arc::clone(&plugin))
                     .await;
                 self.install(vec![(name.clone(), subscription)]).await;
-                let replaced = !self.running.insert(name.clone());
-                self.loader.registry.running(&key, &version, handlers);
+                let replaced = self.running.insert(name.clone(), plugin).is_some();
+                let registry = &self.loader.registry;
+                registry.running(&key, &version, handlers, instead.as_ref());
                 info!(
                     endpoint = %key.endpoint, plugin = %name, version,
                     handlers = %interfaces(handlers), cached, took_ms = millis(took),
                     "{}", if replaced { "plugin swapped" } else { "plugin loaded" }
                 );
+                match instead {
+                    Some(note) => warn!(
+                        endpoint = %key.endpoint, plugin = %name, version,
+                        "the plugin's file was rolled back and stays out ({}: {}); replace it, or set `failures = 0` under [rollback] in its manifest to run it all the same",
+                        note.bad.short(), note.reason
+                    ),
+                    None => self.note(&name, None).await,
+                }
             }
             Ok(Loaded::Disabled) => {
                 self.remove(&name, "its manifest disables it").await;
                 self.loader.registry.disabled(&key);
             }
             Err(problem) => {
-                let still = if self.running.contains(&name) {
+                let still = if self.running.contains_key(&name) {
                     "; the earlier version goes on running"
                 } else if self.known.contains_key(&name) {
                     "; its events wait until it can be loaded"
@@ -305,6 +343,60 @@ impl Folder {
                 error!(endpoint = %key.endpoint, plugin = %name, "plugin not loaded: {problem}{still}");
                 self.loader.registry.broken(&key, problem.to_string());
             }
+        }
+    }
+
+    /// Dispatch has gone back to the version before: so do the durable list and the
+    /// registry, unless there is a newer version meanwhile.
+    async fn rolled_back(&mut self, rollback: Rollback) {
+        let Rollback {
+            key,
+            from,
+            to,
+            reason,
+            since,
+        } = rollback;
+        let name = key.plugin.clone();
+        let running = self.running.get(&name);
+        if !running.is_some_and(|running| Arc::ptr_eq(running, &from)) {
+            return;
+        }
+        let handlers = to.program.handlers();
+        if let Some(known) = self.known.get(&name) {
+            let subscription = Subscription {
+                handlers: Some(handlers),
+                ..known.clone()
+            };
+            self.install(vec![(name.clone(), subscription)]).await;
+        }
+        let note = Note {
+            bad: ContentHash(from.content),
+            good: ContentHash(to.content),
+            reason,
+            since,
+        };
+        let registry = &self.loader.registry;
+        registry.running(&key, &to.version, handlers, Some(&note));
+        self.running.insert(name.clone(), to);
+        self.note(&name, Some(note)).await;
+        if self.loads.is_loading(&name) {
+            // It doesn't know that yet.
+            self.loader.registry.loading(&key);
+            self.load(name);
+        }
+    }
+
+    /// Notes that the plugin's file is rolled back, or that it isn't any more.
+    async fn note(&self, name: &PluginName, note: Option<Note>) {
+        let (key, notes) = (self.key(name), Arc::clone(&self.loader.notes));
+        let workbench = Arc::clone(&self.workbench);
+        let stored = spawn_blocking(move || {
+            let stored = notes.set(&key, note);
+            workbench.pin(&notes.needed());
+            stored
+        });
+        if let Ok(Err(problem)) = stored.await {
+            warn!(plugin = %name, "which version was rolled back can't be stored, and may be forgotten by the next start: {problem}");
         }
     }
 
@@ -331,7 +423,7 @@ impl Folder {
             insist(name, || journal.uninstall(key.clone())).await;
         }
         self.loader.dispatcher.remove(key.clone()).await;
-        if self.running.remove(name) {
+        if self.running.remove(name).is_some() {
             info!(endpoint = %key.endpoint, plugin = %name, "plugin stopped: {why}");
         } else if was_known {
             info!(endpoint = %key.endpoint, plugin = %name, "plugin taken off the list: {why}");

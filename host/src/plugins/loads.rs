@@ -42,6 +42,11 @@ impl<T: Send + 'static> Loads<T> {
         self.current.insert(name, (number, task));
     }
 
+    /// Whether a load of the plugin is in progress.
+    pub(super) fn is_loading(&self, name: &PluginName) -> bool {
+        self.current.contains_key(name)
+    }
+
     /// The plugin's load no longer counts.
     pub(super) fn cancel(&mut self, name: &PluginName) {
         if let Some((_, task)) = self.current.remove(name) {

@@ -10,7 +10,8 @@
 //! Whoever writes the folder is not trusted: names are checked, links are not
 //! followed, sizes are bounded, and hostile bytes are only looked at in the
 //! child. A file that isn't taken, doesn't compile or doesn't fit leaves the
-//! version that runs as it is.
+//! version that runs as it is. A version that dispatch rolls back stays out, also
+//! after a restart ([`notes`]).
 
 pub mod cache;
 pub mod child;
@@ -21,8 +22,10 @@ mod load;
 pub mod loader;
 mod loads;
 pub mod manifest;
+pub mod notes;
 pub mod registry;
 pub mod settle;
+mod smoke;
 mod talk;
 mod watch;
 

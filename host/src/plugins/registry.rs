@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::notes::Note;
 use crate::types::{Handlers, PluginKey, UnixMicros};
 
 /// A plugin as it is now.
@@ -22,6 +23,30 @@ pub struct PluginStatus {
     pub problem: Option<String>,
     /// The manifest turns it off.
     pub disabled: bool,
+    /// Set if the file that lies in the folder was rolled back: `version` is the
+    /// one before it.
+    pub rolled_back: Option<RolledBack>,
+}
+
+/// A version that doesn't run any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// The beginning of its content's hash.
+    pub version: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: UnixMicros,
+}
+
+impl From<&Note> for RolledBack {
+    fn from(note: &Note) -> Self {
+        Self {
+            version: note.bad.short(),
+            reason: note.reason.clone(),
+            since: note.since,
+        }
+    }
 }
 
 /// The plugins of all endpoints.
@@ -45,11 +70,19 @@ impl Registry {
         status.disabled = false;
     }
 
-    pub(super) fn running(&self, key: &PluginKey, version: &str, handlers: Handlers) {
+    /// This version runs; with the note if that is since the file was rolled back.
+    pub(super) fn running(
+        &self,
+        key: &PluginKey,
+        version: &str,
+        handlers: Handlers,
+        note: Option<&Note>,
+    ) {
         let status = PluginStatus {
             version: Some(version.to_owned()),
             handlers: handlers.interfaces().collect(),
             since: Some(UnixMicros::now()),
+            rolled_back: note.map(RolledBack::from),
             ..PluginStatus::default()
         };
         self.lock().insert(key.clone(), status);

@@ -39,6 +39,7 @@ use crate::outbox;
 use crate::plugins::cache::CodeCache;
 use crate::plugins::compile::Compiler;
 use crate::plugins::loader::{Loader, StartError, own_program};
+use crate::plugins::notes::Notes;
 use crate::plugins::registry::Registry;
 use crate::sandbox::Sandbox;
 use crate::types::{PluginKey, UnixMicros};
@@ -197,6 +198,7 @@ impl Service {
             registry: Arc::clone(&registry),
             cache: Arc::new(cache),
             compiler: Compiler::new(own_program(), config.compile.limits),
+            notes: Arc::new(Notes::open(&config.data)),
         };
         retire(journal.as_ref(), &config.endpoints).await?;
         let listed = load(loader, config.endpoints, policy(&config.limits)).await?;

@@ -65,6 +65,11 @@ pub(super) fn dispatch_metrics(dispatcher: Dispatcher) -> MoreMetrics {
                 "Pauses of plugins whose attempts all failed.",
                 totals.pauses,
             ),
+            (
+                "hookbox_rollbacks_total",
+                "New versions that were replaced by the one before them.",
+                totals.rollbacks,
+            ),
         ];
         for (name, help, count) in counters {
             page.counter(name, help, count);

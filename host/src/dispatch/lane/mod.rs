@@ -208,6 +208,22 @@ impl Lane {
         }
     }
 
+    /// Makes ready what waits since it trapped on a version that doesn't run any
+    /// more.
+    pub fn hasten(&mut self) {
+        let put_off = std::mem::take(&mut self.put_off);
+        let mut hastened = Vec::new();
+        for (place, job) in put_off {
+            if job.trap.is_some() {
+                hastened.push(job);
+            } else {
+                self.put_off.insert(place, job);
+            }
+        }
+        hastened.sort_by_key(|job| job.delivery);
+        self.ready.extend(hastened);
+    }
+
     /// When the next delivery is due that waits for a moment.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {

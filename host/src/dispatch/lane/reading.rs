@@ -175,6 +175,7 @@ fn job_of(pending: Pending) -> Job {
     let attempts = Attempts {
         all: pending.failed_attempts,
         traps: pending.traps,
+        excused: 0,
     };
     Job::new(pending.delivery, pending.event, attempts)
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookbox_testkit::wat::{self, World};
+use sha2::{Digest as _, Sha256};
 
 use super::journal::{Memory, Takes};
 use super::{chat_push, event_of, key};
 use crate::dispatch::handler::Handler;
-use crate::dispatch::{BreakerPolicy, Dispatcher, Limits, Plugin, RetryPolicy};
+use crate::dispatch::{BreakerPolicy, Dispatcher, Limits, Plugin, RetryPolicy, RollbackPolicy};
 use crate::journal::{Feed, FeedItem, Finish, Next, Routed};
 use crate::outbound::client::Bounds;
 use crate::outbound::tests::local_client;
@@ -57,6 +58,7 @@ pub(super) fn settings() -> Settings {
             failures: 0,
             ..BreakerPolicy::default()
         },
+        rollback: RollbackPolicy::default(),
     }
 }
 
@@ -65,6 +67,7 @@ pub(super) fn settings() -> Settings {
 pub(super) struct Settings {
     pub(super) concurrency: usize,
     pub(super) breaker: BreakerPolicy,
+    pub(super) rollback: RollbackPolicy,
 }
 
 /// Dispatch with a plugin, of which one attempt at a time may run.
@@ -129,11 +132,18 @@ impl Bench {
     }
 
     async fn install(&self, key: PluginKey, component: &[u8], settings: Settings) {
+        let plugin = self.make(component, settings);
+        self.dispatcher.swap(key, plugin).await;
+    }
+
+    /// A version that isn't swapped in.
+    pub(super) fn make(&self, component: &[u8], settings: Settings) -> Arc<Plugin> {
         let code = compile::compile(&compile::engine().expect("it starts"), component)
             .expect("it compiles");
-        let plugin = Plugin {
+        Arc::new(Plugin {
             version: "1".into(),
-            program: self.sandbox.load(&code).expect("it fits"),
+            content: Sha256::digest(component).into(),
+            program: Arc::new(self.sandbox.load(&code).expect("it fits")),
             config: Arc::new(BTreeMap::new()),
             limits: AttemptLimits {
                 cpu: Duration::from_millis(100),
@@ -147,8 +157,8 @@ impl Bench {
                 ..RetryPolicy::default()
             },
             breaker: settings.breaker,
-        };
-        self.dispatcher.swap(key, Arc::new(plugin)).await;
+            rollback: settings.rollback,
+        })
     }
 
     pub(super) fn commit(&self, delivery: i64, payload: Payload) {

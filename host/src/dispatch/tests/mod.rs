@@ -9,6 +9,8 @@ mod journal;
 mod manual;
 mod outcomes;
 mod pauses;
+mod rollbacks;
+mod smoke;
 
 use std::sync::Arc;
 

@@ -8,14 +8,17 @@
 
 mod secret;
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::folder;
@@ -35,8 +38,9 @@ impl Key {
 }
 
 /// The SHA-256 of a plugin's file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContentHash([u8; 32]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ContentHash(pub [u8; 32]);
 
 impl ContentHash {
     /// Hashes a file's content.
@@ -58,6 +62,28 @@ impl ContentHash {
     }
 }
 
+impl From<ContentHash> for String {
+    fn from(hash: ContentHash) -> Self {
+        hash.hex()
+    }
+}
+
+impl TryFrom<String> for ContentHash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut hash = [0; 32];
+        let digits = text.as_bytes();
+        if digits.len() != 2 * hash.len() || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err("it isn't the hash of a file: 64 hexadecimal digits");
+        }
+        for (byte, at) in hash.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).unwrap_or_default();
+        }
+        Ok(Self(hash))
+    }
+}
+
 /// The folder of compiled code.
 #[derive(Debug)]
 pub struct CodeCache {
@@ -66,6 +92,8 @@ pub struct CodeCache {
     /// The size of all entries, in bytes, that the longest unused are removed
     /// to keep.
     most: u64,
+    /// The entries that go last.
+    pinned: Mutex<HashSet<PathBuf>>,
 }
 
 impl CodeCache {
@@ -85,6 +113,7 @@ impl CodeCache {
             folder,
             secret,
             most,
+            pinned: Mutex::default(),
         })
     }
 
@@ -142,6 +171,16 @@ impl CodeCache {
         self.shrink()
     }
 
+    /// From now on these entries are the last to be removed, and no others.
+    pub fn pin(&self, keys: impl IntoIterator<Item = Key>) {
+        let paths = keys.into_iter().map(|key| self.path(&key)).collect();
+        *self.pinned() = paths;
+    }
+
+    fn pinned(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The content without its tag, if that is right.
     fn verified(&self, key: &Key, mut entry: Vec<u8>) -> Option<Vec<u8>> {
         let tag = entry.split_off(entry.len().checked_sub(TAG)?);
@@ -170,9 +209,13 @@ impl CodeCache {
             let age = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             entries.push((age, metadata.len(), entry.path()));
         }
+        let pinned = self.pinned().clone();
+        let entries = entries.into_iter();
+        let entries = entries.map(|(age, size, path)| (pinned.contains(&path), age, size, path));
+        let mut entries: Vec<_> = entries.collect();
         entries.sort_unstable_by(|a, b| b.cmp(a));
         let mut total = 0u64;
-        for (_, size, path) in entries {
+        for (_, _, size, path) in entries {
             total = total.saturating_add(size);
             // The newest may be above by its tag.
             if total > self.most.saturating_add(TAG as u64) {

@@ -13,7 +13,7 @@ use bounds::Bounds;
 use raw::{Ordering, Raw};
 
 use crate::config::{Diagnosis, Span, toml_file};
-use crate::dispatch::{BreakerPolicy, RetryPolicy};
+use crate::dispatch::{BreakerPolicy, RetryPolicy, RollbackPolicy};
 use crate::outbound::Grants;
 use crate::sandbox::AttemptLimits;
 use crate::types::{Handlers, Subscription};
@@ -52,6 +52,10 @@ pub struct Manifest {
     pub retry: RetryPolicy,
     /// `[breaker]`
     pub breaker: BreakerPolicy,
+    /// `[rollback]`
+    pub rollback: RollbackPolicy,
+    /// `[rollback] smoke`: the body of an event.
+    pub smoke: Option<String>,
 }
 
 /// Why a manifest is not taken.
@@ -103,6 +107,18 @@ pub enum ManifestError {
         /// The longest wait.
         longest: Span,
     },
+    /// More failures than are watched for.
+    #[error(
+        "{file}: [rollback] failures = {failures} is above watch = {watch}: raise watch, or nothing is rolled back"
+    )]
+    Watch {
+        /// The manifest.
+        file: String,
+        /// How many failures it takes.
+        failures: u32,
+        /// How many attempts are watched.
+        watch: u32,
+    },
 }
 
 impl Manifest {
@@ -120,6 +136,8 @@ impl Manifest {
             grants: Grants::default(),
             retry: RetryPolicy::default(),
             breaker: BreakerPolicy::default(),
+            rollback: RollbackPolicy::default(),
+            smoke: None,
         }
     }
 
@@ -150,6 +168,8 @@ impl Manifest {
             grants: raw.http.allow,
             retry: raw.retry.policy(bounds.file)?,
             breaker: raw.breaker.policy(bounds.file)?,
+            rollback: raw.rollback.policy(bounds.file)?,
+            smoke: raw.rollback.smoke,
         })
     }
 

@@ -8,14 +8,18 @@ use serde::de::{Deserialize, Deserializer, Error};
 
 use super::ManifestError;
 use crate::config::{ManifestLimits, Span};
-use crate::dispatch::{BreakerPolicy, RetryPolicy};
+use crate::dispatch::{BreakerPolicy, RetryPolicy, RollbackPolicy};
 use crate::outbound::Grants;
+use crate::types::envelope;
 
 /// No delivery has more attempts.
 const MAX_ATTEMPTS: u32 = 100;
 
 /// No breaker waits for more failures.
 const MAX_FAILURES: u32 = 100_000;
+
+/// No version is watched for longer.
+const MAX_WATCH: u32 = 10_000;
 
 /// Nothing waits longer.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -31,6 +35,7 @@ pub(super) struct Raw {
     pub(super) http: RawHttp,
     pub(super) retry: RawRetry,
     pub(super) breaker: RawBreaker,
+    pub(super) rollback: RawRollback,
 }
 
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
@@ -100,6 +105,17 @@ pub(super) struct RawBreaker {
     max_pause: Option<Duration>,
 }
 
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRollback {
+    #[serde(deserialize_with = "watch")]
+    watch: Option<u32>,
+    #[serde(deserialize_with = "rollback_failures")]
+    failures: Option<u32>,
+    #[serde(deserialize_with = "smoke")]
+    pub(super) smoke: Option<String>,
+}
+
 impl RawRetry {
     /// What is said, and the defaults for the rest.
     pub(super) fn policy(&self, file: &str) -> Result<RetryPolicy, ManifestError> {
@@ -130,6 +146,23 @@ impl RawBreaker {
     }
 }
 
+impl RawRollback {
+    /// What is said, and the defaults for the rest.
+    pub(super) fn policy(&self, file: &str) -> Result<RollbackPolicy, ManifestError> {
+        let default = RollbackPolicy::default();
+        let failures = self.failures.unwrap_or(default.failures);
+        let watch = self.watch.unwrap_or(default.watch.max(failures));
+        if failures > watch {
+            return Err(ManifestError::Watch {
+                file: file.to_owned(),
+                failures,
+                watch,
+            });
+        }
+        Ok(RollbackPolicy { watch, failures })
+    }
+}
+
 fn in_order(
     file: &str,
     table: &'static str,
@@ -155,6 +188,25 @@ fn attempts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D
 
 fn failures<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     number(deserializer, 0, MAX_FAILURES)
+}
+
+fn watch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    number(deserializer, 1, MAX_WATCH)
+}
+
+fn rollback_failures<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    number(deserializer, 0, MAX_WATCH)
+}
+
+/// The body of an event that ingest would take.
+fn smoke<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let body = String::deserialize(deserializer)?;
+    match envelope::parse(body.as_bytes()) {
+        Ok(_) => Ok(Some(body)),
+        Err(problem) => Err(Error::custom(format!(
+            "it is to be the body of an event: {problem}"
+        ))),
+    }
 }
 
 fn number<'de, D>(deserializer: D, least: u32, most: u32) -> Result<Option<u32>, D::Error>

@@ -52,6 +52,10 @@ fn a_whole_manifest() {
         failures = 0
         pause = "1s"
         max_pause = "1m"
+        [rollback]
+        watch = 50
+        failures = 5
+        smoke = '{"event_type":"x"}'
         "#,
     )
     .expect("it is good");
@@ -79,6 +83,12 @@ fn a_whole_manifest() {
         max_pause: Duration::from_secs(60),
     };
     assert_eq!(manifest.breaker, breaker);
+    let rollback = RollbackPolicy {
+        watch: 50,
+        failures: 5,
+    };
+    assert_eq!(manifest.rollback, rollback);
+    assert_eq!(manifest.smoke.as_deref(), Some(r#"{"event_type":"x"}"#));
     assert!(!manifest.ordered);
     assert_eq!(
         manifest.types.as_deref(),
@@ -131,6 +141,14 @@ fn a_policy_out_of_bounds_names_the_line_the_key_and_what_would_do() {
         ("[breaker]\nfailures = -1", "line 2: `breaker.failures`"),
         ("[breaker]\npause = \"6m\"", "raise max_pause"),
         ("[breaker]\npauze = \"6m\"", "did you mean `pause`?"),
+        (
+            "[rollback]\nfailures = 3\nwatch = 2",
+            "failures = 3 is above watch = 2",
+        ),
+        ("[rollback]\nwatch = 0", "line 2: `rollback.watch`"),
+        ("[rollback]\n\nfailures = -1", "line 3: `rollback.failures`"),
+        ("[rollback]\nsmoke = '{}'", "line 2: `rollback.smoke`"),
+        ("[rollback]\nsmoke = '{'", "the body of an event"),
         ("[retry]\natempts = 3", "did you mean `attempts`?"),
         (
             "[http]\nallow = \"https://a.example\"",
