@@ -16,5 +16,6 @@ mod languages;
 mod lifecycle;
 mod manual;
 mod order;
+mod secrets;
 mod storage;
 mod support;

@@ -58,6 +58,7 @@ pub use stats::{Stats, Totals};
 use crate::journal::{KeyValue, Queue};
 use crate::outbound::Grants;
 use crate::sandbox::{AttemptLimits, Program};
+use crate::types::Given;
 
 /// A version of a plugin, ready to run.
 #[derive(Debug)]
@@ -68,6 +69,8 @@ pub struct Plugin {
     pub program: Program,
     /// The plugin's `[config]`.
     pub config: Arc<BTreeMap<String, String>>,
+    /// The plugin's `[secrets]`.
+    pub secrets: Arc<Given>,
     /// What an attempt may use.
     pub limits: AttemptLimits,
     /// How many attempts may run at once.

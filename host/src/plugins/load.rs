@@ -22,7 +22,7 @@ use super::loader::{Loader, Options};
 use super::manifest::{Manifest, ManifestError};
 use crate::dispatch::Plugin;
 use crate::sandbox::{LoadError, Sandbox, compile};
-use crate::types::{PluginName, Subscription};
+use crate::types::{Given, PluginName, Subscription};
 
 /// How many files are read and linked at once.
 const READERS: usize = 2;
@@ -79,6 +79,7 @@ enum Lookup {
 /// A plugin that has to be compiled.
 struct Source {
     manifest: Box<Manifest>,
+    secrets: Arc<Given>,
     hash: ContentHash,
     file: Vec<u8>,
 }
@@ -136,7 +137,7 @@ impl Workbench {
             if let Err(problem) = bench.cache.put(&bench.key(&source.hash), &code) {
                 warn!(plugin = %of, "the compiled code can't be kept: {problem}");
             }
-            bench.link(*source.manifest, &source.hash, &code)
+            bench.link(*source.manifest, source.secrets, &source.hash, &code)
         });
         Ok(Some((linked.await??, false)))
     }
@@ -158,6 +159,9 @@ impl Workbench {
         if !manifest.enabled {
             return Ok(Lookup::Disabled);
         }
+        let secrets =
+            manifest.given(&manifest_of(&self.options, name), &self.options.offer(name))?;
+        let secrets = Arc::new(secrets);
         let path = self.options.folder.join(format!("{name}.wasm"));
         let file = match folder::read(&path, MAX_WASM) {
             Ok(file) => file,
@@ -166,7 +170,7 @@ impl Workbench {
         let hash = ContentHash::of(&file);
         let key = self.key(&hash);
         if let Some(code) = self.cache.get(&key) {
-            match self.link(manifest.clone(), &hash, &code) {
+            match self.link(manifest.clone(), Arc::clone(&secrets), &hash, &code) {
                 // Another processor's, say.
                 Err(Problem::Load(LoadError::Code(why))) => self.cache.reject(&key, &why),
                 linked => return Ok(Lookup::Known(linked?)),
@@ -174,18 +178,26 @@ impl Workbench {
         }
         Ok(Lookup::New(Source {
             manifest: Box::new(manifest),
+            secrets,
             hash,
             file,
         }))
     }
 
-    fn link(&self, manifest: Manifest, hash: &ContentHash, code: &[u8]) -> Result<Linked, Problem> {
+    fn link(
+        &self,
+        manifest: Manifest,
+        secrets: Arc<Given>,
+        hash: &ContentHash,
+        code: &[u8],
+    ) -> Result<Linked, Problem> {
         let program = self.sandbox.load(code)?;
         let subscription = manifest.subscription(Some(program.handlers()));
         let plugin = Box::new(Plugin {
             version: hash.short(),
             program,
             config: Arc::new(manifest.config),
+            secrets,
             limits: manifest.limits,
             concurrency: manifest.concurrency,
             ordered: manifest.ordered,
@@ -215,9 +227,13 @@ pub(super) fn first_subscription(options: &Options, name: &PluginName) -> Option
     }
 }
 
+fn manifest_of(options: &Options, name: &PluginName) -> PathBuf {
+    options.folder.join(format!("{name}.toml"))
+}
+
 /// The plugin's manifest; the defaults where there is none.
 fn read_manifest(options: &Options, name: &PluginName) -> Result<Manifest, Problem> {
-    let path = options.folder.join(format!("{name}.toml"));
+    let path = manifest_of(options, name);
     match folder::read(&path, MAX_MANIFEST) {
         Ok(text) => Ok(Manifest::parse(&text, &path, &options.policy)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

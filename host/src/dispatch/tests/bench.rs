@@ -135,6 +135,7 @@ impl Bench {
             version: "1".into(),
             program: self.sandbox.load(&code).expect("it fits"),
             config: Arc::new(BTreeMap::new()),
+            secrets: Arc::default(),
             limits: AttemptLimits {
                 cpu: Duration::from_millis(100),
                 ..AttemptLimits::default()

@@ -10,6 +10,7 @@ use super::ManifestError;
 use crate::config::{Size, Span};
 use crate::dispatch::{BreakerPolicy, RetryPolicy};
 use crate::outbound::Grants;
+use crate::types::secrets::SecretName;
 
 /// No delivery has more attempts.
 const MAX_ATTEMPTS: u32 = 100;
@@ -26,6 +27,7 @@ pub(super) struct Raw {
     pub(super) enabled: Option<bool>,
     pub(super) ordering: Ordering,
     pub(super) config: BTreeMap<String, ConfigValue>,
+    pub(super) secrets: BTreeMap<String, SecretName>,
     pub(super) events: RawEvents,
     pub(super) limits: RawLimits,
     pub(super) http: RawHttp,

@@ -11,6 +11,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::sandbox::log::{Level, LineBuffer};
 use crate::sandbox::state::{SharedLog, log_line};
+use crate::types::Redactor;
 
 /// How many bytes a handler may write at once; the next write is possible at
 /// once, so this bounds a copy and nothing else.
@@ -28,6 +29,7 @@ struct Shared {
     name: &'static str,
     buffer: Mutex<LineBuffer>,
     log: SharedLog,
+    redactor: Redactor,
 }
 
 impl LogStream {
@@ -40,12 +42,15 @@ impl LogStream {
     }
 
     fn new(level: Level, name: &'static str, log: &SharedLog) -> Self {
+        let redactor = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let redactor = redactor.redactor().clone();
         Self {
             shared: Arc::new(Shared {
                 level,
                 name,
                 buffer: Mutex::default(),
                 log: Arc::clone(log),
+                redactor,
             }),
         }
     }
@@ -53,7 +58,7 @@ impl LogStream {
     fn append(&self, bytes: &[u8]) {
         self.shared
             .buffer()
-            .write(bytes, |line| self.shared.emit(line));
+            .write(bytes, &self.shared.redactor, |line| self.shared.emit(line));
     }
 }
 
@@ -70,7 +75,7 @@ impl Shared {
 impl Drop for Shared {
     /// The last line may lack its end.
     fn drop(&mut self) {
-        self.buffer().flush(|line| self.emit(line));
+        self.buffer().flush(&self.redactor, |line| self.emit(line));
     }
 }
 
