@@ -195,15 +195,16 @@ mod tests {
             short.starts_with("`secrets.A`: the secret has less than 8 bytes"),
             "{short}"
         );
-        for literal in [
-            "A = 'xoxb-1'",
-            "A = {from = 'xoxb-1', plugins = []}",
-            "'xoxb-1' = 'env:A'",
-        ] {
+        for literal in ["A = 'xoxb-1'", "A = {from = 'xoxb-1', plugins = []}"] {
             let said = error(&format!("[secrets]\n{literal}"));
             assert!(said.contains("line 2"), "{said}");
             assert!(!said.contains("xoxb"), "{said}");
         }
+        let said = error("[secrets]\nslack = 'env:A'");
+        assert!(
+            said.contains("line 2") && said.contains("capitals"),
+            "{said}"
+        );
         let said = error("[secrets]\nA = {from = 'env:A'}");
         assert!(said.contains("plugins"), "{said}");
         let said = error("[secrets]\nA = 'env:A'\n[[endpoint]]\nname = 'shop'\nplugins = 's'");

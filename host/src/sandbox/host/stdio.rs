@@ -133,3 +133,42 @@ impl AsyncWrite for LogStream {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::log::{AttemptLog, Source};
+    use crate::types::redact::Forms;
+    use crate::types::{DeliveryId, EndpointName, EventId, PluginName};
+
+    #[test]
+    fn a_secret_that_is_written_in_pieces_is_in_no_line() {
+        let source = Source {
+            endpoint: EndpointName::default_endpoint(),
+            plugin: PluginName::new("test").expect("a good name"),
+            event: EventId::generate(),
+            delivery: DeliveryId(1),
+        };
+        let forms = Forms::of("s3cret-token").expect("few forms");
+        let redactor = Redactor::new([Arc::new(forms)]);
+        let log = AttemptLog::new(source, 10_000).redacting(redactor);
+        let log = Arc::new(Mutex::new(log));
+        let (mut out, mut err) = (LogStream::stdout(&log), LogStream::stderr(&log));
+        for piece in ["it is s3c", "ret-to", "ken!\nand s3cret", "-token"] {
+            OutputStream::write(&mut out, Bytes::from(piece)).expect("it takes all");
+            OutputStream::write(&mut err, Bytes::from(piece)).expect("it takes all");
+        }
+        drop((out, err));
+        let lines = log.lock().expect("not poisoned").take_lines();
+        let lines: Vec<_> = lines.iter().map(|line| &*line.message).collect();
+        assert_eq!(
+            lines,
+            [
+                "it is [secret]!",
+                "it is [secret]!",
+                "and [secret]",
+                "and [secret]"
+            ]
+        );
+    }
+}
