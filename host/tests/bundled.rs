@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookbox::outbound::client::Bounds;
-use hookbox::outbound::{AllowedNets, Client, Connector, SystemResolver};
+use hookbox::outbound::{AllowedNets, Client, Connector, Grants, SystemResolver};
 use hookbox::sandbox::{
     Attempt, AttemptLimits, EngineLimits, KvProblem, KvSource, Program, Report, Sandbox, Verdict,
     compile,
@@ -18,7 +18,8 @@ use hookbox::toolchain::{Options, build_plugin};
 use hookbox::types::effects::{Effects, KvEntry, KvKey, KvPage, KvSnapshot, KvVersion};
 use hookbox::types::event::Event;
 use hookbox::types::payload::{ChatPush, Role};
-use hookbox::types::{DeliveryId, EndpointName, EventId, Payload, PluginName, UnixMicros};
+use hookbox::types::secrets::{Given, Known, Offer, Offered, SecretName};
+use hookbox::types::{DeliveryId, EndpointName, EventId, Payload, PluginName, Secret, UnixMicros};
 
 /// A store of one writer: what an attempt wants kept is simply applied.
 #[derive(Default)]
@@ -125,6 +126,19 @@ impl Bench {
 
     /// Handles a message, and commits what the handler wants kept.
     async fn say(&self, session: &str, message: &str, config: &[(&str, &str)]) -> Report {
+        self.say_with(session, message, config, Given::default(), &[])
+            .await
+    }
+
+    async fn say_with(
+        &self,
+        session: &str,
+        message: &str,
+        config: &[(&str, &str)],
+        secrets: Given,
+        allow: &[&str],
+    ) -> Report {
+        let allow: Vec<_> = allow.iter().map(|&entry| entry.to_owned()).collect();
         let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let attempt = Attempt {
             event: Arc::new(event(session, message)),
@@ -134,8 +148,9 @@ impl Bench {
             manual: false,
             limits: AttemptLimits::default(),
             config: Arc::new(config.iter().map(pair).collect()),
+            secrets: Arc::new(secrets),
             kv: self.memory.clone(),
-            grants: Arc::default(),
+            grants: Arc::new(Grants::parse(&allow).expect("good entries")),
         };
         let report = self.sandbox.run(&self.program, attempt).await;
         self.memory.commit(report.effects.clone());
@@ -196,4 +211,32 @@ async fn slack_notifier_sends_nothing_that_isnt_configured_and_allowed() {
     };
     assert!(reason.contains("outbox:"), "{reason}");
     assert_eq!(report.effects, Effects::default());
+}
+
+#[tokio::test]
+async fn slack_notifier_posts_to_its_secret_webhook_and_shows_it_nowhere() {
+    const URL: &str = "https://hooks.slack.com/services/T0/B0/x";
+    let bench = Bench::of("slack-notifier");
+    let name = SecretName::new("SLACK_WEBHOOK").expect("a name");
+    let mut offered = Offered::default();
+    let known = Known::new(Secret::new(URL)).expect("it is fit");
+    offered.add(name.clone(), known, None);
+    let offer = Offer {
+        endpoint: EndpointName::default_endpoint(),
+        plugin: PluginName::new("slack-notifier").expect("a name"),
+        secrets: Arc::new(offered),
+    };
+    let given = || {
+        let asked = BTreeMap::from([("webhook_url".to_owned(), name.clone())]);
+        offer.give(asked).expect("it is offered")
+    };
+    let say = "a refund, please";
+    let allow = ["POST https://hooks.slack.com/services/"];
+    let report = bench.say_with("s-1", say, &[], given(), &allow).await;
+    assert_eq!(report.verdict, Verdict::Done, "{:?}", report.log);
+    assert_eq!(report.effects.outbox[0].url, URL);
+    assert!(!format!("{report:?}").contains("/T0/"), "{report:?}");
+    let report = bench.say_with("s-1", say, &[], given(), &[]).await;
+    assert!(matches!(report.verdict, Verdict::Reject { .. }));
+    assert!(!format!("{report:?}").contains("/T0/"), "{report:?}");
 }

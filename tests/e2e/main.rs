@@ -17,5 +17,6 @@ mod lifecycle;
 mod manual;
 mod order;
 mod rollback;
+mod secrets;
 mod storage;
 mod support;

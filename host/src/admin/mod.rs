@@ -24,7 +24,7 @@ use crate::ingest::health::{self, Readiness};
 use crate::ingest::problem::Problem;
 use crate::ingest::stats::Stats;
 use crate::journal::{Inspect, Operate};
-use crate::types::{EndpointName, PluginName, Secret};
+use crate::types::{EndpointName, PluginName, Redactor, Secret};
 
 pub use metrics::Page;
 
@@ -64,6 +64,8 @@ pub struct Admin {
     pub stats: Arc<Stats>,
     /// What clients must know; nothing on loopback only.
     pub token: Option<Secret>,
+    /// Takes the secrets of plugins out of answers.
+    pub redactor: Redactor,
     /// What others count.
     pub more_metrics: Vec<MoreMetrics>,
 }

@@ -231,6 +231,7 @@ async fn start_and_watch(token: Option<&str>) -> (SocketAddr, EventId, Arc<Asked
         readiness: Readiness::waiting("starting"),
         stats: Arc::default(),
         token: token.map(Secret::new),
+        redactor: Redactor::default(),
         more_metrics: vec![Arc::new(|page| {
             page.metric("more", "gauge", "More.");
             page.sample("more", &[("text", "a\"b\\c\nd")], 1.5);

@@ -229,7 +229,7 @@ fn purpose(name: &str) -> &'static str {
     let is = |interface: &str| name.starts_with(interface);
     match () {
         () if is("wasi:logging/") => ": log lines",
-        () if is("wasi:config/") => ": the manifest's [config] table",
+        () if is("wasi:config/") => ": the manifest's [config] and [secrets]",
         () if is("wasi:keyvalue/") => ": the plugin's own entries",
         () if is("hookbox:plugin/counters@") => ": numbers for the operator",
         () if is("hookbox:plugin/outbox@") => ": requests that the manifest's [http] allows",

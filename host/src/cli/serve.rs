@@ -56,6 +56,7 @@ pub(super) enum ServeError {
 pub(super) fn run(args: &Args) -> Result<ExitCode, ServeError> {
     logging::start(args.log_format);
     let config = Config::load(args.settings.overrides(), &config::environment)?;
+    logging::redact(config.redactor());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("ingest")
         .enable_all()

@@ -8,13 +8,15 @@
 
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use super::ConfigError;
 use super::raw::{RawConfig, RawEndpoint};
 use super::resolve::{Env, schemes, value};
+use super::{ConfigError, secrets};
 use crate::ingest::Endpoint;
 use crate::ingest::auth::Scheme;
 use crate::types::EndpointName;
+use crate::types::secrets::Offered;
 
 /// The plugins folder of the default endpoint.
 const PLUGINS: &str = "./plugins";
@@ -37,6 +39,8 @@ pub struct EndpointConfig {
     pub plugins: PathBuf,
     /// Who may post; everyone on this machine if empty.
     pub auth: Vec<Scheme>,
+    /// What its plugins may have.
+    pub secrets: Arc<Offered>,
 }
 
 /// The endpoints, each checked by itself, against the others and the data folder.
@@ -54,11 +58,18 @@ pub(super) fn resolve(
             path,
             plugins: raw.plugins.clone().unwrap_or_else(|| PLUGINS.into()),
             auth,
+            secrets: Arc::new(secrets::resolve("secrets", &raw.secrets, env)?),
         });
     } else if !raw.auth.is_empty() {
         return Err(value(
             "auth",
             "it belongs to the endpoint `default`, which isn't there: with `[[endpoint]]`, name its folder with a `plugins` at the top level, or write `[[endpoint.auth]]` below each endpoint",
+        ));
+    }
+    if endpoints.is_empty() && !raw.secrets.is_empty() {
+        return Err(value(
+            "secrets",
+            "they belong to the endpoint `default`, which isn't there: with `[[endpoint]]`, name its folder with a `plugins` at the top level, or write `[endpoint.secrets]` below each endpoint",
         ));
     }
     for (at, entry) in raw.endpoints.iter().enumerate() {
@@ -101,6 +112,11 @@ fn endpoint(at: usize, entry: &RawEndpoint, env: Env<'_>) -> Result<EndpointConf
         path,
         plugins: entry.plugins.clone(),
         auth: schemes(&format!("endpoint[{at}].auth"), &entry.auth, env)?,
+        secrets: Arc::new(secrets::resolve(
+            &format!("endpoint[{at}].secrets"),
+            &entry.secrets,
+            env,
+        )?),
     })
 }
 

@@ -18,6 +18,7 @@ mod outbound;
 mod raw;
 mod resolve;
 mod secret;
+mod secrets;
 #[cfg(test)]
 mod tests;
 pub mod toml_file;
@@ -31,7 +32,7 @@ use std::time::Duration;
 use crate::ingest::Bounds;
 use crate::ingest::serve::ServeOptions;
 use crate::journal::JournalOptions;
-use crate::types::Secret;
+use crate::types::{Redactor, Secret};
 
 pub use compile::CompileConfig;
 pub use endpoints::EndpointConfig;
@@ -43,6 +44,7 @@ pub use raw::{
     RawScheme,
 };
 pub use secret::{SecretError, SecretRef};
+pub use secrets::{RawSecret, RawSecrets};
 pub use toml_file::Diagnosis;
 pub use units::{Size, Span, UnitError};
 
@@ -155,6 +157,13 @@ impl Config {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         resolve::resolve(Self::layers(overrides, env)?, env)
+    }
+
+    /// Takes all secrets of plugins out of texts.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        let endpoints = self.endpoints.iter();
+        Redactor::new(endpoints.flat_map(|endpoint| endpoint.secrets.forms()))
     }
 
     /// File, variables and flags as one, with nothing resolved: for who needs a

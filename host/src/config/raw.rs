@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::limits::{RawCeilings, RawLimits};
 use super::secret::SecretRef;
+use super::secrets::RawSecrets;
 use super::units::{Size, Span};
 use crate::types::EndpointName;
 
@@ -149,6 +150,9 @@ pub struct RawEndpoint {
     /// `[[endpoint.auth]]`
     #[serde(default)]
     pub auth: Vec<RawAuth>,
+    /// `[endpoint.secrets]`
+    #[serde(default)]
+    pub secrets: RawSecrets,
     /// For how long the same event counts as a duplicate; `"0"` is off.
     pub dedupe_window: Option<Span>,
 }
@@ -171,6 +175,9 @@ pub struct RawConfig {
     /// `[[auth]]`
     #[serde(default)]
     pub auth: Vec<RawAuth>,
+    /// `[secrets]`
+    #[serde(default)]
+    pub secrets: RawSecrets,
     /// `[[endpoint]]`
     #[serde(default, rename = "endpoint")]
     pub endpoints: Vec<RawEndpoint>,
@@ -214,6 +221,11 @@ impl RawConfig {
             } else {
                 self.auth
             },
+            secrets: if self.secrets.is_empty() {
+                below.secrets
+            } else {
+                self.secrets
+            },
             endpoints: if self.endpoints.is_empty() {
                 below.endpoints
             } else {
@@ -236,10 +248,15 @@ impl RawConfig {
         for path in places.into_iter().flatten().chain(folders) {
             *path = base.join(&path);
         }
-        let of_endpoints = self.endpoints.iter_mut().flat_map(|entry| &mut entry.auth);
-        let secrets = self.auth.iter_mut().chain(of_endpoints);
-        let secrets = secrets.map(|auth| &mut auth.secret);
-        for secret in secrets.chain(self.admin.token.as_mut()) {
+        let mut secrets: Vec<&mut SecretRef> = self.admin.token.as_mut().into_iter().collect();
+        let own = (&mut self.auth, &mut self.secrets);
+        let of_endpoints = self.endpoints.iter_mut();
+        let of_endpoints = of_endpoints.map(|entry| (&mut entry.auth, &mut entry.secrets));
+        for (auth, offered) in std::iter::once(own).chain(of_endpoints) {
+            secrets.extend(auth.iter_mut().map(|entry| &mut entry.secret));
+            secrets.extend(offered.values_mut().map(|entry| &mut entry.from));
+        }
+        for secret in secrets {
             if let SecretRef::File(path) = secret {
                 *path = base.join(&path);
             }
@@ -253,12 +270,16 @@ impl RawConfig {
         if let Some(token) = &self.admin.token {
             all.push(("admin.token".to_owned(), token));
         }
-        let own = ("auth".to_owned(), &self.auth);
+        let own = (String::new(), &self.auth, &self.secrets);
         let lists = self.endpoints.iter().enumerate();
-        let lists = lists.map(|(at, entry)| (format!("endpoint[{at}].auth"), &entry.auth));
-        for (list, auth) in std::iter::once(own).chain(lists) {
+        let lists =
+            lists.map(|(at, entry)| (format!("endpoint[{at}]."), &entry.auth, &entry.secrets));
+        for (of, auth, secrets) in std::iter::once(own).chain(lists) {
             for (at, entry) in auth.iter().enumerate() {
-                all.push((format!("{list}[{at}].secret"), &entry.secret));
+                all.push((format!("{of}auth[{at}].secret"), &entry.secret));
+            }
+            for (name, entry) in secrets {
+                all.push((format!("{of}secrets.{name}"), &entry.from));
             }
         }
         all

@@ -73,7 +73,7 @@ pub(super) fn value(key: &str, message: &str) -> ConfigError {
     }
 }
 
-fn fetch(key: &str, secret: &SecretRef, env: Env<'_>) -> Result<Secret, ConfigError> {
+pub(super) fn fetch(key: &str, secret: &SecretRef, env: Env<'_>) -> Result<Secret, ConfigError> {
     secret
         .resolve(Path::new(""), env)
         .map_err(|source| ConfigError::Secret {

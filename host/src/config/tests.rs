@@ -277,6 +277,7 @@ fn the_operators_guide_names_every_key_with_its_default() {
     assert_eq!(raw.auth.len(), 3);
     // What the guide shows, but nobody has by default.
     raw.auth.clear();
+    raw.secrets.clear();
     raw.admin.token = None;
     raw.journal.retention_size = None;
     raw.limits.memory_budget = None;

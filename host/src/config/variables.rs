@@ -8,8 +8,9 @@ use super::raw::RawConfig;
 use super::toml_file;
 
 /// The keys that a variable can set. The flag tells whether the value stands
-/// without quotes in TOML; [`limits::VARIABLES`] has more. `ingest.max_body` is `HOOKBOX_INGEST_MAX_BODY`. Only
-/// `[[endpoint]]` has none: a list of tables with lists in them is no variable.
+/// without quotes in TOML; [`limits::VARIABLES`] has more. `ingest.max_body` is
+/// `HOOKBOX_INGEST_MAX_BODY`. Only `[secrets]` and `[[endpoint]]` have none: tables
+/// of names that the operator chooses are no variables.
 pub(super) const KEYS: &[(&str, bool)] = &[
     ("listen", false),
     ("plugins", false),

@@ -67,6 +67,7 @@ pub use versions::Content;
 use crate::journal::{KeyValue, Queue};
 use crate::outbound::Grants;
 use crate::sandbox::{AttemptLimits, Program};
+use crate::types::Given;
 
 /// A version of a plugin, ready to run.
 #[derive(Clone, Debug)]
@@ -79,6 +80,8 @@ pub struct Plugin {
     pub program: Arc<Program>,
     /// The plugin's `[config]`.
     pub config: Arc<BTreeMap<String, String>>,
+    /// The plugin's `[secrets]`.
+    pub secrets: Arc<Given>,
     /// What an attempt may use.
     pub limits: AttemptLimits,
     /// How many attempts may run at once.

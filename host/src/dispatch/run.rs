@@ -93,6 +93,7 @@ impl Runner {
             manual: job.manual,
             limits: plugin.limits,
             config: Arc::clone(&plugin.config),
+            secrets: Arc::clone(&plugin.secrets),
             kv: keep.clone(),
             grants: Arc::clone(&plugin.grants),
         };

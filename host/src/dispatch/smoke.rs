@@ -62,6 +62,7 @@ impl Runner {
                 manual: false,
                 limits: plugin.limits,
                 config: Arc::clone(&plugin.config),
+                secrets: Arc::clone(&plugin.secrets),
                 kv: Arc::new(NoEntries),
                 grants: Arc::default(),
             };

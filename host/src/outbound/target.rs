@@ -5,6 +5,8 @@
 //! all of them into one. What is left after that and could still be read in two
 //! ways is refused.
 
+use std::fmt;
+
 use url::{Host, Url};
 
 /// Why a request can't be sent, whatever is allowed.
@@ -30,7 +32,7 @@ pub enum Unfit {
 }
 
 /// The way to a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     url: Url,
     host: Host<String>,
@@ -104,6 +106,13 @@ impl Target {
 
     pub(super) fn has_query_or_fragment(&self) -> bool {
         self.url.query().is_some() || self.url.fragment().is_some()
+    }
+}
+
+/// Without path and query, which may be secret.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.origin()).finish()
     }
 }
 

@@ -15,8 +15,8 @@ use super::{GrantsOf, Stats};
 use crate::journal::{DueRequest, JournalError, Outbox, OutboxFinish, OutboxNext};
 use crate::outbound::connect::ConnectError;
 use crate::outbound::{Client, SendError, Target};
-use crate::sandbox::reason::reason;
-use crate::types::{PluginKey, UnixMicros};
+use crate::sandbox::reason::without;
+use crate::types::{PluginKey, Redactor, UnixMicros};
 
 /// How much of an answer's body is read: enough for the other side to end well.
 const BODY: usize = 64 << 10;
@@ -30,6 +30,7 @@ pub(super) struct Context {
     pub(super) client: Client,
     pub(super) grants: GrantsOf,
     pub(super) policy: RetryPolicy,
+    pub(super) redactor: Redactor,
     pub(super) stats: Arc<Stats>,
     /// When a request whose plugin has just gone is looked at again.
     pub(super) relook_unloaded: Duration,
@@ -50,11 +51,12 @@ impl Context {
             |_| "(unreadable)".to_owned(),
             |target| target.host().to_string(),
         );
+        let (shown, host) = (self.redactor.text(&method), self.redactor.owned(host));
         let allowed = grants.check(&method, &due.request.url);
         let (attempts, status, next) = match allowed {
             Err(denied) => {
                 self.stats.count_unattempted();
-                let reason = denied.to_string();
+                let reason = without(&self.redactor, &denied.to_string());
                 (failed, None, OutboxNext::Dead { reason })
             }
             Ok(()) => {
@@ -72,15 +74,15 @@ impl Context {
         } = plugin;
         match &next {
             OutboxNext::Sent => debug!(
-                %endpoint, plugin = %name, %delivery, request = %id, method, host, status,
+                %endpoint, plugin = %name, %delivery, request = %id, method = %shown, host, status,
                 attempt = attempts, "request sent"
             ),
             OutboxNext::Retry { reason, .. } => info!(
-                %endpoint, plugin = %name, %delivery, request = %id, method, host, status,
+                %endpoint, plugin = %name, %delivery, request = %id, method = %shown, host, status,
                 attempt = attempts, "request not sent, again later: {reason}"
             ),
             OutboxNext::Dead { reason } => warn!(
-                %endpoint, plugin = %name, %delivery, request = %id, method, host, status,
+                %endpoint, plugin = %name, %delivery, request = %id, method = %shown, host, status,
                 attempt = attempts, "request given up: {reason}"
             ),
         }
@@ -105,7 +107,7 @@ impl Context {
             Ok(request) => request,
             Err(error) => {
                 return Outcome::Impossible {
-                    reason: error.to_string(),
+                    reason: without(&self.redactor, &error.to_string()),
                 };
             }
         };
@@ -124,7 +126,7 @@ impl Context {
                     retry_after: wanted,
                 }
             }
-            Err(error) => outcome_of(&error),
+            Err(error) => outcome_of(&error, &self.redactor),
         }
     }
 
@@ -152,8 +154,8 @@ impl Context {
 /// A request that can't be sent as it is, or to an address that isn't open, would
 /// fail again; everything else may pass. The other side has a part in the reason,
 /// such as the names in its certificate.
-fn outcome_of(error: &SendError) -> Outcome {
-    let reason = reason(&error.to_string());
+fn outcome_of(error: &SendError, redactor: &Redactor) -> Outcome {
+    let reason = without(redactor, &error.to_string());
     match error {
         SendError::Unfit(_)
         | SendError::Header(_)
@@ -175,10 +177,11 @@ mod tests {
     #[test]
     fn what_the_other_side_adds_to_a_reason_is_short_and_harmless() {
         let names = "DnsName(\"\u{1b}[2J\n.example\"), ".repeat(5000);
-        let outcome = outcome_of(&SendError::Connect(ConnectError::Tls {
+        let error = SendError::Connect(ConnectError::Tls {
             host: "a.example".into(),
             source: io::Error::other(format!("only valid for {names}")),
-        }));
+        });
+        let outcome = outcome_of(&error, &Redactor::default());
         let Outcome::Unanswered { reason } = outcome else {
             panic!("{outcome:?}");
         };

@@ -15,7 +15,7 @@ use super::schedule::Schedule;
 use super::{Bell, GrantsOf, Options, Stats};
 use crate::journal::{JournalError, Outbox};
 use crate::outbound::Client;
-use crate::types::{OutboxId, PluginKey, UnixMicros};
+use crate::types::{OutboxId, PluginKey, Redactor, UnixMicros};
 
 /// The shortest time between two looks at who has requests: many commits that
 /// follow each other are one look.
@@ -34,6 +34,8 @@ pub struct Sender {
     pub grants: GrantsOf,
     /// How much, how often.
     pub options: Options,
+    /// Takes the secrets of plugins out of reasons.
+    pub redactor: Redactor,
     /// What it counts.
     pub stats: Arc<Stats>,
     /// What wakes it.
@@ -99,6 +101,7 @@ impl Post {
                 client: sender.client.clone(),
                 grants: Arc::clone(&sender.grants),
                 policy: options.retry,
+                redactor: sender.redactor.clone(),
                 stats: Arc::clone(&sender.stats),
                 relook_unloaded: options.relook_unloaded,
                 body: options.body,

@@ -19,6 +19,7 @@ use crate::outbound::client::Bounds;
 use crate::outbound::tests::local_client;
 use crate::outbound::tests::server::{Reply, Server};
 use crate::types::effects::{HeaderPair, OutgoingRequest};
+use crate::types::redact::{Forms, Redactor};
 use crate::types::{DeliveryId, EndpointName, EventId, OutboxId, PluginName, UnixMicros};
 
 struct Row {
@@ -133,6 +134,9 @@ fn plugin(name: &str) -> PluginKey {
     }
 }
 
+/// A plugin's secret.
+const SECRET: &str = "s3cret-t0ken-123";
+
 /// A running sender.
 struct Bench {
     store: Arc<Store>,
@@ -164,6 +168,7 @@ impl Bench {
             client: local_client(bounds),
             grants: Arc::new(move |key: &PluginKey| grants.get(key)),
             options,
+            redactor: Redactor::new([Arc::new(Forms::of(SECRET).expect("few forms"))]),
             stats: Arc::clone(&stats),
             bell: bell.clone(),
         };
@@ -385,6 +390,27 @@ async fn what_the_manifest_no_longer_allows_is_dead_and_not_sent() {
         ),
         (1, 0)
     );
+}
+
+#[tokio::test]
+async fn a_secret_is_in_no_reason() {
+    let mut bench = Bench::start();
+    bench.grant("a", &[]);
+    bench.queue("a", &format!("https://{SECRET}.example.com/"), 1);
+    let mut header = post("https://example.com/");
+    header.headers[0].name = format!("{SECRET} ");
+    bench.grant("b", &["https://example.com"]);
+    bench.queue_request("b", &header, 1);
+    bench.bell.ring();
+    let finished = bench.store.finished(2).await;
+    for finish in finished {
+        let OutboxNext::Dead { reason } = finish.next else {
+            panic!("{:?}", finish.next);
+        };
+        assert!(reason.contains("[secret]"), "{reason}");
+        assert!(!reason.contains(SECRET), "{reason}");
+    }
+    bench.stop().await;
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ use super::smoke::{self, NoSmoke};
 use crate::dispatch::{Dispatcher, Plugin};
 use crate::sandbox::{LoadError, Program, Sandbox, compile};
 use crate::types::event::Event;
-use crate::types::{PluginName, Subscription};
+use crate::types::{Given, PluginName, Subscription};
 
 /// How many files are read and linked at once.
 const READERS: usize = 2;
@@ -100,9 +100,16 @@ enum Lookup {
     New(Source),
 }
 
+/// What a plugin's manifest says, and the secrets that it gets by it.
+#[derive(Clone)]
+struct Terms {
+    manifest: Manifest,
+    secrets: Arc<Given>,
+}
+
 /// A plugin that has to be compiled.
 struct Source {
-    manifest: Box<Manifest>,
+    terms: Box<Terms>,
     hash: ContentHash,
     file: Vec<u8>,
 }
@@ -182,7 +189,7 @@ impl Workbench {
             if let Err(problem) = bench.cache.put(&bench.key(&source.hash), &code) {
                 warn!(plugin = %of, "the compiled code can't be kept: {problem}");
             }
-            bench.link(&of, *source.manifest, &source.hash, &code)
+            bench.link(&of, *source.terms, &source.hash, &code)
         });
         Ok(Some((linked.await??, false)))
     }
@@ -208,15 +215,22 @@ impl Workbench {
         if !manifest.enabled {
             return Ok(Lookup::Disabled);
         }
+        let secrets =
+            manifest.given(&manifest_of(&self.options, name), &self.options.offer(name))?;
+        let terms = Terms {
+            manifest,
+            secrets: Arc::new(secrets),
+        };
         let path = self.options.folder.join(format!("{name}.wasm"));
         let file = match folder::read(&path, MAX_WASM) {
             Ok(file) => file,
             Err(source) => return Err(Problem::Read { path, source }),
         };
         let hash = ContentHash::of(&file);
-        let kept = kept.filter(|kept| kept.note.bad == hash && manifest.rollback.failures > 0);
+        let kept =
+            kept.filter(|kept| kept.note.bad == hash && terms.manifest.rollback.failures > 0);
         if let Some(kept) = kept {
-            if let Some(linked) = self.instead(name, &manifest, kept)? {
+            if let Some(linked) = self.instead(name, &terms, kept)? {
                 return Ok(Lookup::Instead(linked));
             }
             warn!(
@@ -224,11 +238,11 @@ impl Workbench {
                 "this version was rolled back, and the one before it isn't kept any more: it runs all the same"
             );
         }
-        if let Some(linked) = self.cached(name, &manifest, &hash)? {
+        if let Some(linked) = self.cached(name, &terms, &hash)? {
             return Ok(Lookup::Known(linked));
         }
         Ok(Lookup::New(Source {
-            manifest: Box::new(manifest),
+            terms: Box::new(terms),
             hash,
             file,
         }))
@@ -239,21 +253,19 @@ impl Workbench {
     fn instead(
         &self,
         name: &PluginName,
-        manifest: &Manifest,
+        terms: &Terms,
         kept: &Kept,
     ) -> Result<Option<Linked>, Problem> {
-        let manifest = Manifest {
-            smoke: None,
-            ..manifest.clone()
-        };
+        let mut terms = terms.clone();
+        terms.manifest.smoke = None;
         let good = kept.note.good;
         let running = kept.running.as_ref();
         match running.filter(|plugin| plugin.content == good.0) {
             Some(plugin) => {
                 let program = Arc::clone(&plugin.program);
-                self.assemble(name, manifest, &good, program).map(Some)
+                self.assemble(name, terms, &good, program).map(Some)
             }
-            None => self.cached(name, &manifest, &good),
+            None => self.cached(name, &terms, &good),
         }
     }
 
@@ -261,14 +273,14 @@ impl Workbench {
     fn cached(
         &self,
         name: &PluginName,
-        manifest: &Manifest,
+        terms: &Terms,
         hash: &ContentHash,
     ) -> Result<Option<Linked>, Problem> {
         let key = self.key(hash);
         let Some(code) = self.cache.get(&key) else {
             return Ok(None);
         };
-        match self.link(name, manifest.clone(), hash, &code) {
+        match self.link(name, terms.clone(), hash, &code) {
             // Another processor's, say.
             Err(Problem::Load(LoadError::Code(why))) => {
                 self.cache.reject(&key, &why);
@@ -281,26 +293,27 @@ impl Workbench {
     fn link(
         &self,
         name: &PluginName,
-        manifest: Manifest,
+        terms: Terms,
         hash: &ContentHash,
         code: &[u8],
     ) -> Result<Linked, Problem> {
         let program = Arc::new(self.sandbox.load(code)?);
-        self.assemble(name, manifest, hash, program)
+        self.assemble(name, terms, hash, program)
     }
 
     fn assemble(
         &self,
         name: &PluginName,
-        manifest: Manifest,
+        terms: Terms,
         hash: &ContentHash,
         program: Arc<Program>,
     ) -> Result<Linked, Problem> {
+        let Terms { manifest, secrets } = terms;
         let handlers = program.handlers();
         let event = |body: &String| smoke::event(body, &self.options.endpoint, handlers);
         let smoke = manifest.smoke.as_ref().map(event).transpose();
         let smoke = smoke.map_err(|problem| Problem::Smoke {
-            path: self.options.folder.join(format!("{name}.toml")),
+            path: manifest_of(&self.options, name),
             problem,
         })?;
         let subscription = manifest.subscription(Some(handlers));
@@ -309,6 +322,7 @@ impl Workbench {
             content: hash.0,
             program,
             config: Arc::new(manifest.config),
+            secrets,
             limits: manifest.limits,
             concurrency: manifest.concurrency,
             ordered: manifest.ordered,
@@ -345,9 +359,13 @@ pub(super) fn first_subscription(options: &Options, name: &PluginName) -> Option
     }
 }
 
+fn manifest_of(options: &Options, name: &PluginName) -> PathBuf {
+    options.folder.join(format!("{name}.toml"))
+}
+
 /// The plugin's manifest; the defaults where there is none.
 fn read_manifest(options: &Options, name: &PluginName) -> Result<Manifest, Problem> {
-    let path = options.folder.join(format!("{name}.toml"));
+    let path = manifest_of(options, name);
     match folder::read(&path, MAX_MANIFEST) {
         Ok(text) => Ok(Manifest::parse(&text, &path, &options.policy)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

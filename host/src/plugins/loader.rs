@@ -38,6 +38,7 @@ use super::watch::Watch;
 use crate::dispatch::{Dispatcher, Plugin, Rollback};
 use crate::journal::{Installed, JournalError, Roster};
 use crate::sandbox::Sandbox;
+use crate::types::secrets::{Offer, Offered};
 use crate::types::{EndpointName, Handlers, PluginKey, PluginName, Subscription};
 
 /// How long to wait before the journal is asked again.
@@ -52,6 +53,19 @@ pub struct Options {
     pub folder: PathBuf,
     /// What plugins get, and at most.
     pub policy: Policy,
+    /// The secrets that they may have.
+    pub secrets: Arc<Offered>,
+}
+
+impl Options {
+    /// The secrets that one plugin may have.
+    pub(super) fn offer(&self, plugin: &PluginName) -> Offer {
+        Offer {
+            endpoint: self.endpoint.clone(),
+            plugin: plugin.clone(),
+            secrets: Arc::clone(&self.secrets),
+        }
+    }
 }
 
 /// What the loader works with.

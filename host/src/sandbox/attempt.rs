@@ -24,7 +24,7 @@ use super::state::{SharedLog, State, Wasi};
 use super::verdict::{self, Failure, Verdict};
 use crate::outbound::{Client, Grants};
 use crate::types::event::Event;
-use crate::types::{DeliveryId, Effects, PluginName};
+use crate::types::{DeliveryId, Effects, Given, PluginName};
 
 /// How many handles an attempt may hold of resources that the component makes up
 /// itself, those of the host's included; each takes some bytes of the host's.
@@ -60,6 +60,8 @@ pub struct Attempt {
     pub limits: AttemptLimits,
     /// The plugin's configuration.
     pub config: Arc<BTreeMap<String, String>>,
+    /// Its secrets.
+    pub secrets: Arc<Given>,
     /// The plugin's entries.
     pub kv: Arc<dyn KvSource>,
     /// What the plugin may send.
@@ -139,7 +141,9 @@ impl Sandbox {
             event: attempt.event.id,
             delivery: attempt.delivery,
         };
-        let log = Arc::new(Mutex::new(AttemptLog::new(source, attempt.limits.log())));
+        let log = AttemptLog::new(source, attempt.limits.log())
+            .redacting(attempt.secrets.redactor().clone());
+        let log = Arc::new(Mutex::new(log));
         let clock = CpuClock::new(attempt.limits.cpu);
 
         let state = State::new(
@@ -152,7 +156,8 @@ impl Sandbox {
                 attempt.limits.effects,
             ),
             self.wasi(program, &attempt, &log),
-        );
+        )
+        .with_secrets(Arc::clone(&attempt.secrets));
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_epoch_deadline(1);
@@ -183,7 +188,7 @@ impl Sandbox {
             .take_lines();
         Report {
             effects: collect.into_effects(&verdict),
-            verdict: reason::tidy(verdict),
+            verdict: reason::tidy(verdict, attempt.secrets.redactor()),
             duration: started.elapsed(),
             cpu: clock.used(),
             peak_memory,

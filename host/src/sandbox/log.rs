@@ -1,11 +1,12 @@
 //! The log of one attempt: `wasi:logging`, stdout and stderr become lines of the
-//! host's log, bounded and with everything unprintable made visible.
+//! host's log, bounded, without the plugin's secrets and with everything unprintable
+//! made visible.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::types::{DeliveryId, EndpointName, EventId, PluginName};
+use crate::types::{DeliveryId, EndpointName, EventId, PluginName, Redactor};
 
 /// The longest line; more becomes a line of its own. It bounds what a handler
 /// can make the host hold back while it waits for a line's end.
@@ -60,6 +61,7 @@ pub struct AttemptLog {
     bytes_left: usize,
     limits: LogLimits,
     full: bool,
+    redactor: Redactor,
 }
 
 /// How much an attempt may log.
@@ -81,7 +83,19 @@ impl AttemptLog {
             bytes_left: limits.bytes,
             limits,
             full: false,
+            redactor: Redactor::default(),
         }
+    }
+
+    /// The same without these secrets in its lines.
+    #[must_use]
+    pub fn redacting(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
+    }
+
+    /// What takes secrets out of its lines.
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// Adds a line. What is over the limit is dropped, and one line says so.
@@ -109,7 +123,9 @@ impl AttemptLog {
             return;
         }
         self.bytes_left -= cost;
-        self.emit(level, &printable(context), printable(message));
+        let context = printable(&self.redactor.text(context));
+        let message = printable(&self.redactor.text(message));
+        self.emit(level, &context, message);
     }
 
     fn emit(&mut self, level: Level, context: &str, message: String) {
@@ -179,36 +195,51 @@ pub(super) struct LineBuffer {
 }
 
 impl LineBuffer {
-    /// Takes `bytes`; calls `line` for each line that they complete.
-    pub(super) fn write(&mut self, bytes: &[u8], mut line: impl FnMut(&str)) {
+    /// Takes `bytes`; calls `line` for each line that they complete. What is longer
+    /// than a line is cut where no secret stands, so it is held back until the end
+    /// of one that may begin before the cut would be seen.
+    pub(super) fn write(&mut self, bytes: &[u8], redactor: &Redactor, mut line: impl FnMut(&str)) {
+        let most = MAX_LINE + redactor.longest();
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let mut rest = piece;
-            while self.partial.len() + rest.len() > MAX_LINE {
-                let (head, tail) = rest.split_at(MAX_LINE - self.partial.len());
+            while self.partial.len() + rest.len() > most {
+                let (head, tail) = rest.split_at(most - self.partial.len());
                 self.partial.extend_from_slice(head);
-                self.flush(&mut line);
+                self.pass_on(redactor, &mut line);
                 rest = tail;
             }
             self.partial.extend_from_slice(rest);
             if self.partial.ends_with(b"\n") {
                 self.partial.pop();
-                self.flush(&mut line);
-                self.partial.clear();
+                self.flush(redactor, &mut line);
             }
         }
     }
 
     /// Passes on what has no line's end yet.
-    pub(super) fn flush(&mut self, mut line: impl FnMut(&str)) {
+    pub(super) fn flush(&mut self, redactor: &Redactor, mut line: impl FnMut(&str)) {
+        while self.partial.len() > MAX_LINE {
+            self.pass_on(redactor, &mut line);
+        }
         if !self.partial.is_empty() {
             line(String::from_utf8_lossy(&self.partial).trim_end_matches('\r'));
             self.partial.clear();
         }
     }
+
+    /// Passes on the beginning of what is too long for one line.
+    fn pass_on(&mut self, redactor: &Redactor, line: &mut impl FnMut(&str)) {
+        let cut = redactor.cut(&self.partial, MAX_LINE);
+        let rest = self.partial.split_off(cut);
+        line(&String::from_utf8_lossy(&self.partial));
+        self.partial = rest;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn log(bytes: usize) -> AttemptLog {
@@ -258,15 +289,48 @@ mod tests {
     fn a_stream_is_cut_at_line_ends_and_at_the_longest_line() {
         let mut buffer = LineBuffer::default();
         let mut lines = Vec::new();
-        buffer.write(b"one\ntw", |line| lines.push(line.to_owned()));
-        buffer.write(b"o\r\n\nthree", |line| lines.push(line.to_owned()));
-        buffer.write(&vec![b'x'; 3 * MAX_LINE], |line| {
-            lines.push(line.to_owned())
-        });
-        buffer.flush(|line| lines.push(line.to_owned()));
+        let none = Redactor::default();
+        for bytes in [&b"one\ntw"[..], b"o\r\n\nthree", &vec![b'x'; 3 * MAX_LINE]] {
+            buffer.write(bytes, &none, |line| lines.push(line.to_owned()));
+        }
+        buffer.flush(&none, |line| lines.push(line.to_owned()));
         assert_eq!(&lines[..2], ["one", "two"]);
         assert!(lines.iter().all(|line| line.len() <= MAX_LINE));
         let bytes: usize = lines.iter().map(String::len).sum();
         assert_eq!(bytes, "onetwothree".len() + 3 * MAX_LINE);
+    }
+
+    #[test]
+    fn a_secret_is_found_across_writes_and_cuts_whatever_stands_around_it() {
+        const SECRET: &str = "s3cret-token";
+        let forms = crate::types::redact::Forms::of(SECRET).expect("few forms");
+        let redactor = Redactor::new([Arc::new(forms)]);
+        for before in MAX_LINE - 2 * SECRET.len()..MAX_LINE + 2 {
+            for ending in ["", "\n", &"y".repeat(2 * MAX_LINE)] {
+                let text = format!("{}{SECRET}{ending}", "x".repeat(before));
+                let (mut buffer, mut all) = (LineBuffer::default(), Vec::new());
+                for bytes in text.as_bytes().chunks(1000) {
+                    buffer.write(bytes, &redactor, |line| all.push(line.to_owned()));
+                }
+                buffer.flush(&redactor, |line| all.push(line.to_owned()));
+                let whole = all.iter().filter(|line| line.contains(SECRET)).count();
+                assert_eq!(whole, 1, "{before} bytes before it");
+                assert!(all.iter().all(|line| line.len() <= MAX_LINE + SECRET.len()));
+                assert_eq!(all.concat(), text.trim_end(), "nothing is lost");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_and_contexts_are_without_secrets_before_they_are_escaped() {
+        let secret = "multi\u{7}line\nsecret";
+        let forms = crate::types::redact::Forms::of(secret).expect("few forms");
+        let mut log = log(1000).redacting(Redactor::new([Arc::new(forms)]));
+        log.push(Level::Info, secret, &format!("it is {secret}!"));
+        let line = log.take_lines().remove(0);
+        assert_eq!(
+            (&*line.context, &*line.message),
+            ("[secret]", "it is [secret]!")
+        );
     }
 }

@@ -11,6 +11,7 @@ use super::host::wasi;
 use super::http::Http;
 use super::limits::{AttemptLimits, MemoryGuard};
 use super::log::{AttemptLog, Level};
+use crate::types::Given;
 
 /// The log is shared with the streams that WASI hands out.
 pub(super) type SharedLog = Arc<Mutex<AttemptLog>>;
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) memory: MemoryGuard,
     /// The plugin's `[config]`.
     pub(super) config: Arc<BTreeMap<String, String>>,
+    /// The plugin's `[secrets]`.
+    pub(super) secrets: Arc<Given>,
     /// The attempt's log.
     pub(super) log: SharedLog,
     /// What it reads and wants kept.
@@ -69,6 +72,7 @@ impl State {
         Self {
             memory,
             config,
+            secrets: Arc::default(),
             log,
             collect,
             wasi: wasi.map(Box::new),
@@ -77,6 +81,10 @@ impl State {
 }
 
 impl State {
+    pub(super) fn with_secrets(self, secrets: Arc<Given>) -> Self {
+        Self { secrets, ..self }
+    }
+
     /// What is left of an attempt: its peak of memory, and what it collected.
     pub(super) fn into_parts(self) -> (u64, Collector) {
         (self.memory.peak(), self.collect)

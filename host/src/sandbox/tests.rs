@@ -68,6 +68,7 @@ fn attempt(limits: AttemptLimits) -> Attempt {
         manual: false,
         limits,
         config: Arc::new(BTreeMap::new()),
+        secrets: Arc::default(),
         kv: Arc::new(Stored::default()),
         grants: Arc::default(),
     }

@@ -44,6 +44,7 @@ pub(super) async fn load(
             endpoint: endpoint.name,
             folder: folder.clone(),
             policy,
+            secrets: endpoint.secrets,
         };
         listed.push(loader.clone().start(options).await?);
         if !is_there {
@@ -70,7 +71,7 @@ pub(super) async fn follow_plugins(mut listed: Vec<watch::Receiver<bool>>, readi
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use async_trait::async_trait;
 
@@ -117,6 +118,7 @@ mod tests {
             path: "/webhook/shop".into(),
             plugins: "shop".into(),
             auth: Vec::new(),
+            secrets: Arc::default(),
         };
         retire(&list, &[shop]).await.expect("it is done");
         assert_eq!(list.installed().await.expect("read"), [plugin("shop")]);

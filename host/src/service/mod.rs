@@ -159,6 +159,7 @@ impl Service {
         });
         let registry = Arc::new(Registry::default());
         let sent = Arc::new(outbox::Stats::default());
+        let redactor = config.redactor();
         let operator_pages = admin::router(Admin {
             journal: journal.clone(),
             operate: journal.clone(),
@@ -166,6 +167,7 @@ impl Service {
             readiness: readiness.clone(),
             stats,
             token: config.admin.token,
+            redactor: redactor.clone(),
             more_metrics: vec![
                 dispatch_metrics(dispatcher.clone()),
                 outbox_metrics(Arc::clone(&sent)),
@@ -176,6 +178,7 @@ impl Service {
             client,
             grants: grants_of(dispatcher.clone()),
             options: config.outbound.outbox,
+            redactor,
             stats: sent,
             bell,
         };

@@ -6,6 +6,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use url::{Position, Url};
 
 /// Writing a key changes a page of its own, as a rule. Looking one up takes a
 /// tenth of that time, and a listed key a hundredth.
@@ -163,7 +164,7 @@ impl KvWrite {
 
 /// A request that a handler wants sent after its outcome is stored. Checked:
 /// what is here can be sent as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OutgoingRequest {
     /// `POST`, …
     pub method: String,
@@ -185,13 +186,36 @@ impl OutgoingRequest {
     }
 }
 
+/// Without what may be secret: the URL's path, and the headers' values.
+impl fmt::Debug for OutgoingRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = Url::parse(&self.url).ok();
+        let origin = origin.map(|url| {
+            url[..Position::BeforeUsername].to_owned() + url.host_str().unwrap_or_default()
+        });
+        f.debug_struct("OutgoingRequest")
+            .field("method", &self.method)
+            .field("to", &origin)
+            .field("headers", &self.headers)
+            .field("body", &self.body.len())
+            .finish()
+    }
+}
+
 /// A header of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderPair {
     /// Its name.
     pub name: String,
     /// Its value.
     pub value: String,
+}
+
+/// Without its value, which may be secret.
+impl fmt::Debug for HeaderPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: …", self.name)
+    }
 }
 
 /// A line that an attempt logged, as it is kept with the attempt.

@@ -1,9 +1,11 @@
 //! Posts to Slack when a visitor says a keyword, or joins.
 //!
-//! `[config]`: `webhook_url` (nothing is posted without it), `keywords` (comma
-//! separated, `human, refund, complaint` unless set; none if empty) and `joins`
-//! (`true` posts each `room.join` too). The manifest has to allow the posts:
-//! `[http] allow = ["POST https://hooks.slack.com/services/"]`.
+//! `[secrets]`: `webhook_url`, by the operator's name for it. It may stand in
+//! `[config]` instead, where whoever can read the manifest can post; nothing is
+//! posted without it.
+//! `[config]`: `keywords` (comma separated, `human, refund, complaint` unless set;
+//! none if empty) and `joins` (`true` posts each `room.join` too). The manifest has
+//! to allow the posts: `[http] allow = ["POST https://hooks.slack.com/services/"]`.
 //!
 //! Posts go through the outbox: they are sent at least once, after the event's
 //! outcome is stored, and a slow or absent Slack holds no handler up.
@@ -50,11 +52,12 @@ hookbox_sdk::export!(SlackNotifier: OnRoomJoin, OnChatPush);
 
 /// Queues a message for the configured channel.
 fn post(text: &str) -> Outcome {
-    let Some(url) = config::get("webhook_url")?.filter(|url| !url.is_empty()) else {
-        log::info!("not posted, since [config] has no webhook_url: {text}");
+    let url = config::secret("webhook_url")?;
+    let Some(url) = url.filter(|url| !url.expose().is_empty()) else {
+        log::info!("not posted, since [secrets] has no webhook_url: {text}");
         return Ok(());
     };
-    outbox::send(outbox::Request::post(url).json(&json!({ "text": text }))?)?;
+    outbox::send(outbox::Request::post(url.expose()).json(&json!({ "text": text }))?)?;
     Ok(())
 }
 
@@ -70,7 +73,7 @@ mod tests {
 
     fn slack() -> Host {
         Host::new()
-            .config("webhook_url", URL)
+            .secret("webhook_url", URL)
             .allow("POST https://hooks.slack.com/services/")
     }
 
@@ -151,8 +154,19 @@ mod tests {
     }
 
     #[test]
+    fn the_webhook_may_stand_in_the_configuration_too() {
+        let host = Host::new().config("webhook_url", URL);
+        let run = say(
+            &host.allow("POST https://hooks.slack.com/"),
+            "user",
+            "a refund",
+        );
+        assert_eq!(run.requests[0].url, URL);
+    }
+
+    #[test]
     fn a_manifest_that_doesnt_allow_the_post_has_it_rejected() {
-        let run = say(&Host::new().config("webhook_url", URL), "user", "a refund");
+        let run = say(&Host::new().secret("webhook_url", URL), "user", "a refund");
         assert!(matches!(run.outcome, Err(HandlerError::Reject(_))));
     }
 }

@@ -1,4 +1,5 @@
-//! The plugin's configuration: the `[config]` table of its manifest.
+//! The plugin's configuration: the `[config]` table of its manifest, and the secrets
+//! that `[secrets]` names and the operator gives.
 //!
 //! All values are text; [`parse`] makes other types of them. In native tests
 //! they come from [`testing::Host::config`](crate::testing::Host::config).
@@ -46,6 +47,48 @@ impl From<Error> for HandlerError {
             Error::Invalid { .. } => Self::reject(error),
         }
     }
+}
+
+/// A secret, such as a token or a webhook's URL: `Debug` doesn't show it, and it has
+/// no `Display`, so that it gets nowhere by accident. The host takes it out of log
+/// lines and reasons, as long as it is written as it is or in a common encoding; what
+/// you make of it or take out of it you have to keep from there yourself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text, for where it is needed.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// The secret that the manifest has under `key` in `[secrets]`; none if there is no
+/// such key. A value of `[config]` is found as well: the operator may not mind who
+/// reads it.
+///
+/// ```
+/// # use hookbox_sdk::prelude::*;
+/// # fn notify() -> Outcome {
+/// let token = config::secret("token")?.or_reject("[secrets] has no token")?;
+/// let request = outbox::Request::post("https://api.example.com/v1/notes")
+///     .header("authorization", format!("Bearer {}", token.expose()));
+/// # drop(request);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the host couldn't read the configuration.
+pub fn secret(key: &str) -> Result<Option<Secret>, Error> {
+    Ok(source::get(key)?.map(Secret))
 }
 
 /// The value of `key`; none if there is no such key.
@@ -97,7 +140,7 @@ where
     Ok(parse(key)?.unwrap_or(default))
 }
 
-/// All keys with their values.
+/// All keys with their values, but for secrets, which are had by their key only.
 ///
 /// # Errors
 /// When the host couldn't read the configuration.

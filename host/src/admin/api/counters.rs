@@ -5,6 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
+use super::shown::Shown;
 use super::{Shared, filter, plugins, store};
 use crate::ingest::problem::Problem;
 use crate::journal::{Counter, Counts};
@@ -25,11 +26,11 @@ pub(super) struct Filter {
 pub(super) async fn list(
     State(admin): State<Shared>,
     query: Result<Query<Filter>, QueryRejection>,
-) -> Result<Json<Counters>, Problem> {
+) -> Result<Shown<Counters>, Problem> {
     let Filter { endpoint, plugin } = filter(query)?;
     let key = plugins::key(&admin, endpoint, plugin)?;
     let counters = admin.journal.counters(key).await.map_err(store)?;
-    Ok(Json(Counters { counters }))
+    Ok(Shown::new(&admin, Counters { counters }))
 }
 
 pub(super) async fn counts(State(admin): State<Shared>) -> Result<Json<Counts>, Problem> {

@@ -1,10 +1,10 @@
 //! Deliveries and their attempts.
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
+use super::shown::Shown;
 use super::{Id, Shared, filter, number, page, plugins, store};
 use crate::ingest::problem::Problem;
 use crate::journal::{AttemptRecord, DeliveryFilter, DeliveryRecord, DeliveryState};
@@ -29,7 +29,7 @@ pub(super) struct Filter {
 pub(super) async fn list(
     State(admin): State<Shared>,
     query: Result<Query<Filter>, QueryRejection>,
-) -> Result<Json<Deliveries>, Problem> {
+) -> Result<Shown<Deliveries>, Problem> {
     let asked = filter(query)?;
     let wanted = DeliveryFilter {
         event: asked.event,
@@ -38,9 +38,8 @@ pub(super) async fn list(
         before: asked.before,
     };
     let deliveries = admin.journal.deliveries(wanted, page(asked.limit)).await;
-    Ok(Json(Deliveries {
-        deliveries: deliveries.map_err(store)?,
-    }))
+    let deliveries = deliveries.map_err(store)?;
+    Ok(Shown::new(&admin, Deliveries { deliveries }))
 }
 
 #[derive(Serialize)]
@@ -49,7 +48,7 @@ pub(super) struct Delivery {
     attempts: Vec<AttemptRecord>,
 }
 
-pub(super) async fn one(State(admin): State<Shared>, id: Id) -> Result<Json<Delivery>, Problem> {
+pub(super) async fn one(State(admin): State<Shared>, id: Id) -> Result<Shown<Delivery>, Problem> {
     let id = DeliveryId(number(id, "a delivery")?);
     let missing = || Problem::NoSuch(format!("delivery {id}"));
     // The newest of those up to it is it, or it isn't there.
@@ -63,8 +62,6 @@ pub(super) async fn one(State(admin): State<Shared>, id: Id) -> Result<Json<Deli
         .find(|delivery| delivery.id == id)
         .ok_or_else(missing)?;
     let attempts = admin.journal.attempts(id).await.map_err(store)?;
-    Ok(Json(Delivery {
-        delivery,
-        attempts: attempts.ok_or_else(missing)?,
-    }))
+    let attempts = attempts.ok_or_else(missing)?;
+    Ok(Shown::new(&admin, Delivery { delivery, attempts }))
 }

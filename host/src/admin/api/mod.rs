@@ -10,6 +10,7 @@ mod events;
 mod operate;
 mod outbox;
 mod plugins;
+mod shown;
 
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
 //! Requests of the outbox.
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
+use super::shown::Shown;
 use super::{Shared, filter, page, plugins, store};
 use crate::ingest::problem::Problem;
 use crate::journal::{OutboxFilter, OutboxRecord, OutboxState};
@@ -29,7 +29,7 @@ pub(super) struct Filter {
 pub(super) async fn list(
     State(admin): State<Shared>,
     query: Result<Query<Filter>, QueryRejection>,
-) -> Result<Json<Requests>, Problem> {
+) -> Result<Shown<Requests>, Problem> {
     let asked = filter(query)?;
     let wanted = OutboxFilter {
         plugin: plugins::optional_key(&admin, asked.endpoint, asked.plugin)?,
@@ -38,7 +38,6 @@ pub(super) async fn list(
         before: asked.before,
     };
     let requests = admin.journal.outbox(wanted, page(asked.limit)).await;
-    Ok(Json(Requests {
-        requests: requests.map_err(store)?,
-    }))
+    let requests = requests.map_err(store)?;
+    Ok(Shown::new(&admin, Requests { requests }))
 }

@@ -1,10 +1,10 @@
 //! Plugins: the list, and from a name in a request to the plugin that is meant.
 
-use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
 use super::Shared;
+use super::shown::Shown;
 use crate::admin::{Admin, Presence};
 use crate::ingest::problem::Problem;
 use crate::types::{EndpointName, PluginKey, PluginName};
@@ -14,10 +14,9 @@ pub(super) struct Plugins {
     plugins: Vec<serde_json::Value>,
 }
 
-pub(super) async fn list(State(admin): State<Shared>) -> Json<Plugins> {
-    Json(Plugins {
-        plugins: admin.plugins.plugins(),
-    })
+pub(super) async fn list(State(admin): State<Shared>) -> Shown<Plugins> {
+    let plugins = admin.plugins.plugins();
+    Shown::new(&admin, Plugins { plugins })
 }
 
 /// The plugin that is meant, for reading: one that isn't installed any more may

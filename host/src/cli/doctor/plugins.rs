@@ -11,6 +11,7 @@ use crate::plugins::folder::{self, Listing, MAX_MANIFEST, MAX_WASM};
 use crate::plugins::manifest::{Manifest, Policy};
 use crate::service;
 use crate::types::PluginName;
+use crate::types::secrets::Offer;
 
 pub(super) fn look(
     endpoint: &EndpointConfig,
@@ -46,7 +47,7 @@ pub(super) fn look(
             Err(refusal) => report.problem(&topic, refusal.to_string(), None),
             Ok(files) => {
                 let manifest = files.manifest.is_some();
-                let disabled = match disabled(folder, name, manifest, &policy) {
+                let disabled = match disabled(folder, name, manifest, &policy, endpoint) {
                     Ok(disabled) => disabled,
                     Err(found) => {
                         report.problem(&topic, found, None);
@@ -81,6 +82,7 @@ fn disabled(
     name: &PluginName,
     manifest: bool,
     policy: &Policy,
+    endpoint: &EndpointConfig,
 ) -> Result<bool, String> {
     if !manifest {
         return Ok(false);
@@ -88,8 +90,17 @@ fn disabled(
     let file = place(folder, name, "toml");
     let text = folder::read(&file, MAX_MANIFEST);
     let text = text.map_err(|error| format!("{} can't be read: {error}", file.display()))?;
-    let manifest = Manifest::parse(&text, &file, policy);
-    Ok(!manifest.map_err(|error| error.to_string())?.enabled)
+    let manifest = Manifest::parse(&text, &file, policy).map_err(|error| error.to_string())?;
+    if !manifest.enabled {
+        return Ok(true);
+    }
+    let offer = Offer {
+        endpoint: endpoint.name.clone(),
+        plugin: name.clone(),
+        secrets: endpoint.secrets.clone(),
+    };
+    let given = manifest.given(&file, &offer);
+    given.map(|_| false).map_err(|error| error.to_string())
 }
 
 /// What it handles, or the first thing that is wrong.

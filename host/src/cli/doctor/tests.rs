@@ -66,6 +66,41 @@ fn levels(report: &Report, topic: &str) -> Vec<Level> {
 }
 
 #[test]
+fn a_manifest_gets_only_the_secrets_that_are_allowed() {
+    let bench =
+        Bench::new("[secrets]\nKEY = {from = 'file:key', plugins = ['a']}\nGONE = 'file:gone'\n");
+    let component = hookbox_testkit::wat::logs(hookbox_testkit::wat::World::ChatPush, "hi");
+    for name in ["a", "b"] {
+        bench.plugin(&format!("{name}.wasm"), &component);
+        bench.plugin(&format!("{name}.toml"), b"[secrets]\nk = 'KEY'\n");
+    }
+    fs::write(bench.folder.path().join("key"), "12345678").unwrap();
+    let report = bench.report();
+    assert_eq!(levels(&report, "secret secrets.GONE"), [Level::Problem]);
+    assert_eq!(
+        levels(&report, "secret secrets.KEY"),
+        [Level::Warning],
+        "{}",
+        report.text()
+    );
+
+    fs::write(bench.folder.path().join("gone"), "not-any-more").unwrap();
+    let report = bench.report();
+    assert_eq!(
+        levels(&report, "plugin a"),
+        [Level::Ok],
+        "{}",
+        report.text()
+    );
+    assert_eq!(levels(&report, "plugin b"), [Level::Problem]);
+    assert!(
+        about(&report, "plugin b")[0]
+            .found
+            .contains("plugins = [\"b\"]")
+    );
+}
+
+#[test]
 fn a_fresh_folder_is_in_order() {
     let bench = Bench::new("");
     let report = bench.report();

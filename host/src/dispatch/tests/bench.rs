@@ -145,6 +145,7 @@ impl Bench {
             content: Sha256::digest(component).into(),
             program: Arc::new(self.sandbox.load(&code).expect("it fits")),
             config: Arc::new(BTreeMap::new()),
+            secrets: Arc::default(),
             limits: AttemptLimits {
                 cpu: Duration::from_millis(100),
                 ..AttemptLimits::default()

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod raw;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,6 +17,7 @@ use crate::config::{Diagnosis, Span, toml_file};
 use crate::dispatch::{BreakerPolicy, RetryPolicy, RollbackPolicy};
 use crate::outbound::Grants;
 use crate::sandbox::AttemptLimits;
+use crate::types::secrets::{NotOffered, SecretName};
 use crate::types::{Handlers, Subscription};
 
 /// What a plugin may use. The operator's to raise.
@@ -36,6 +38,9 @@ pub struct Manifest {
     pub enabled: bool,
     /// `[config]`, as the plugin reads it.
     pub config: BTreeMap<String, String>,
+    /// `[secrets]`: the plugin's key, and the operator's name. Which of them it
+    /// gets is for [`Manifest::given`] to say.
+    pub secrets: BTreeMap<String, SecretName>,
     /// `[events] types`
     pub types: Option<Vec<String>>,
     /// `[events] agents`
@@ -89,6 +94,34 @@ pub enum ManifestError {
         /// Which limit.
         key: &'static str,
     },
+    /// A key that is configured in two ways.
+    #[error("{file}: {key:?} is in [config] and in [secrets]: leave it out of one of them")]
+    Twice {
+        /// The manifest.
+        file: String,
+        /// Which key.
+        key: String,
+    },
+    /// More secrets than a plugin has.
+    #[error("{file}: [secrets] has {asked} keys, and a plugin has at most {limit}")]
+    Secrets {
+        /// The manifest.
+        file: String,
+        /// The limit.
+        limit: usize,
+        /// How many there are.
+        asked: usize,
+    },
+    /// A secret that the operator doesn't offer to the plugin.
+    #[error("{file}: [secrets] {key:?}: {why}")]
+    NotOffered {
+        /// The manifest.
+        file: String,
+        /// Which key.
+        key: String,
+        /// Why not, and what the operator does about it.
+        why: NotOffered,
+    },
     /// The longest wait is shorter than the first.
     #[error(
         "{file}: [{table}] {key} = {first} is above {longest_key} = {longest}: raise {longest_key}"
@@ -128,6 +161,7 @@ impl Manifest {
         Self {
             enabled: true,
             config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             types: None,
             agents: None,
             limits: policy.attempt,
@@ -153,6 +187,7 @@ impl Manifest {
             file: &name(),
             policy,
         };
+        secrets::check(bounds.file, &raw.config, &raw.secrets)?;
         Ok(Self {
             enabled: raw.enabled.unwrap_or(true),
             config: raw
@@ -160,6 +195,7 @@ impl Manifest {
                 .into_iter()
                 .map(|(key, value)| (key, value.text()))
                 .collect(),
+            secrets: raw.secrets,
             types: raw.events.types,
             agents: raw.events.agents,
             limits: bounds.attempt(&raw.limits)?,

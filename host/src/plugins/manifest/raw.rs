@@ -11,6 +11,7 @@ use crate::config::{ManifestLimits, Span};
 use crate::dispatch::{BreakerPolicy, RetryPolicy, RollbackPolicy};
 use crate::outbound::Grants;
 use crate::types::envelope;
+use crate::types::secrets::SecretName;
 
 /// No delivery has more attempts.
 const MAX_ATTEMPTS: u32 = 100;
@@ -30,6 +31,7 @@ pub(super) struct Raw {
     pub(super) enabled: Option<bool>,
     pub(super) ordering: Ordering,
     pub(super) config: BTreeMap<String, ConfigValue>,
+    pub(super) secrets: BTreeMap<String, SecretName>,
     pub(super) events: RawEvents,
     pub(super) limits: ManifestLimits,
     pub(super) http: RawHttp,

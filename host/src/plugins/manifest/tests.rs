@@ -161,3 +161,51 @@ fn a_policy_out_of_bounds_names_the_line_the_key_and_what_would_do() {
         assert!(error.contains("greeter.toml"), "{error}");
     }
 }
+
+#[test]
+fn secrets_are_named_and_never_written_down() {
+    let manifest = parse("[secrets]\nurl = \"SLACK_WEBHOOK\"").expect("it is good");
+    assert_eq!(manifest.secrets["url"].to_string(), "SLACK_WEBHOOK");
+    for literal in [
+        "\"xoxb-12345\"",
+        "12345678",
+        "true",
+        "1.5",
+        "[\"xoxb-12345\"]",
+    ] {
+        let error = parse(&format!("[secrets]\nurl = {literal}")).expect_err("no name");
+        assert!(
+            error.starts_with("greeter.toml, line 2: `secrets.url`"),
+            "{error}"
+        );
+        assert!(!error.contains("12345"), "{error}");
+    }
+    let error = parse("[config]\nurl = \"a\"\n[secrets]\nurl = \"A\"").expect_err("twice");
+    assert!(
+        error.contains("\"url\" is in [config] and in [secrets]"),
+        "{error}"
+    );
+    let many: String = (0..33)
+        .map(|number| format!("k{number} = \"A\"\n"))
+        .collect();
+    let error = parse(&format!("[secrets]\n{many}")).expect_err("too many");
+    assert!(error.contains("at most 32"), "{error}");
+}
+
+#[test]
+fn a_secret_that_isnt_offered_names_the_manifest_and_the_key() {
+    let manifest = parse("[secrets]\nurl = \"SLACK_WEBHOOK\"").expect("it is good");
+    let offer = crate::types::secrets::Offer {
+        endpoint: crate::types::EndpointName::default_endpoint(),
+        plugin: crate::types::PluginName::new("greeter").expect("a name"),
+        secrets: std::sync::Arc::default(),
+    };
+    let error = manifest
+        .given(Path::new("greeter.toml"), &offer)
+        .expect_err("nothing is offered");
+    let error = error.to_string();
+    assert!(
+        error.starts_with("greeter.toml: [secrets] \"url\": SLACK_WEBHOOK isn't allowed"),
+        "{error}"
+    );
+}

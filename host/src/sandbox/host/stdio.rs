@@ -11,6 +11,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::sandbox::log::{Level, LineBuffer};
 use crate::sandbox::state::{SharedLog, log_line};
+use crate::types::Redactor;
 
 /// How many bytes a handler may write at once; the next write is possible at
 /// once, so this bounds a copy and nothing else.
@@ -28,6 +29,7 @@ struct Shared {
     name: &'static str,
     buffer: Mutex<LineBuffer>,
     log: SharedLog,
+    redactor: Redactor,
 }
 
 impl LogStream {
@@ -40,12 +42,15 @@ impl LogStream {
     }
 
     fn new(level: Level, name: &'static str, log: &SharedLog) -> Self {
+        let redactor = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let redactor = redactor.redactor().clone();
         Self {
             shared: Arc::new(Shared {
                 level,
                 name,
                 buffer: Mutex::default(),
                 log: Arc::clone(log),
+                redactor,
             }),
         }
     }
@@ -53,7 +58,7 @@ impl LogStream {
     fn append(&self, bytes: &[u8]) {
         self.shared
             .buffer()
-            .write(bytes, |line| self.shared.emit(line));
+            .write(bytes, &self.shared.redactor, |line| self.shared.emit(line));
     }
 }
 
@@ -70,7 +75,7 @@ impl Shared {
 impl Drop for Shared {
     /// The last line may lack its end.
     fn drop(&mut self) {
-        self.buffer().flush(|line| self.emit(line));
+        self.buffer().flush(&self.redactor, |line| self.emit(line));
     }
 }
 
@@ -126,5 +131,48 @@ impl AsyncWrite for LogStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::log::{AttemptLog, LogLimits, Source};
+    use crate::types::redact::Forms;
+    use crate::types::{DeliveryId, EndpointName, EventId, PluginName};
+
+    #[test]
+    fn a_secret_that_is_written_in_pieces_is_in_no_line() {
+        let source = Source {
+            endpoint: EndpointName::default_endpoint(),
+            plugin: PluginName::new("test").expect("a good name"),
+            event: EventId::generate(),
+            delivery: DeliveryId(1),
+        };
+        let forms = Forms::of("s3cret-token").expect("few forms");
+        let redactor = Redactor::new([Arc::new(forms)]);
+        let limits = LogLimits {
+            bytes: 10_000,
+            lines: 100,
+        };
+        let log = AttemptLog::new(source, limits).redacting(redactor);
+        let log = Arc::new(Mutex::new(log));
+        let (mut out, mut err) = (LogStream::stdout(&log), LogStream::stderr(&log));
+        for piece in ["it is s3c", "ret-to", "ken!\nand s3cret", "-token"] {
+            OutputStream::write(&mut out, Bytes::from(piece)).expect("it takes all");
+            OutputStream::write(&mut err, Bytes::from(piece)).expect("it takes all");
+        }
+        drop((out, err));
+        let lines = log.lock().expect("not poisoned").take_lines();
+        let lines: Vec<_> = lines.iter().map(|line| &*line.message).collect();
+        assert_eq!(
+            lines,
+            [
+                "it is [secret]!",
+                "it is [secret]!",
+                "and [secret]",
+                "and [secret]"
+            ]
+        );
     }
 }

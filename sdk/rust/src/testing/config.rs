@@ -6,11 +6,27 @@ use std::collections::BTreeMap;
 use crate::config::Error;
 
 thread_local! {
-    static CONFIG: RefCell<BTreeMap<String, String>> = const { RefCell::new(BTreeMap::new()) };
+    static CONFIG: RefCell<Values> = const { RefCell::new(Values::new()) };
+}
+
+/// The tables of a manifest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values {
+    pub(super) config: BTreeMap<String, String>,
+    pub(super) secrets: BTreeMap<String, String>,
+}
+
+impl Values {
+    const fn new() -> Self {
+        Self {
+            config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+        }
+    }
 }
 
 /// Puts the values before it back, also when the handler panics.
-pub(super) struct Restore(BTreeMap<String, String>);
+pub(super) struct Restore(Values);
 
 impl Drop for Restore {
     fn drop(&mut self) {
@@ -19,14 +35,17 @@ impl Drop for Restore {
 }
 
 /// Sets the values until the guard is dropped.
-pub(super) fn during(values: BTreeMap<String, String>) -> Restore {
+pub(super) fn during(values: Values) -> Restore {
     Restore(CONFIG.replace(values))
 }
 
 pub(crate) fn get(key: &str) -> Result<Option<String>, Error> {
-    Ok(CONFIG.with_borrow(|values| values.get(key).cloned()))
+    Ok(CONFIG.with_borrow(|values| {
+        let plain = values.config.get(key);
+        plain.or_else(|| values.secrets.get(key)).cloned()
+    }))
 }
 
 pub(crate) fn all() -> Result<BTreeMap<String, String>, Error> {
-    Ok(CONFIG.with_borrow(Clone::clone))
+    Ok(CONFIG.with_borrow(|values| values.config.clone()))
 }

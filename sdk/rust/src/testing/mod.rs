@@ -96,7 +96,7 @@ impl Run {
 /// counters that stay from run to run.
 #[derive(Debug, Default)]
 pub struct Host {
-    config: BTreeMap<String, String>,
+    values: config::Values,
     kept: Mutex<Effects>,
 }
 
@@ -104,7 +104,7 @@ impl Clone for Host {
     /// A host with the same state, and a life of its own from here on.
     fn clone(&self) -> Self {
         Self {
-            config: self.config.clone(),
+            values: self.values.clone(),
             kept: Mutex::new(self.kept().clone()),
         }
     }
@@ -120,7 +120,17 @@ impl Host {
     /// Sets one value, as in the manifest's `[config]`.
     #[must_use]
     pub fn config(mut self, key: &str, value: &str) -> Self {
-        self.config.insert(key.to_owned(), value.to_owned());
+        let config = &mut self.values.config;
+        config.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Gives a secret, as by the manifest's `[secrets]`. Lines of [`Run::log`] show
+    /// it where the real host's would not, so that a test can tell.
+    #[must_use]
+    pub fn secret(mut self, key: &str, value: &str) -> Self {
+        let secrets = &mut self.values.secrets;
+        secrets.insert(key.to_owned(), value.to_owned());
         self
     }
 
@@ -231,7 +241,7 @@ impl Host {
 
     /// Runs anything that uses the SDK; for an event that you changed before, say.
     pub fn run(&self, handler: impl FnOnce() -> Outcome) -> Run {
-        let _config = config::during(self.config.clone());
+        let _config = config::during(self.values.clone());
         let running = effects::during(Effects {
             counters: BTreeMap::new(),
             requests: Vec::new(),

@@ -96,6 +96,26 @@ fn a_value_that_does_not_parse_is_rejected_by_key() {
 }
 
 #[test]
+fn a_secret_is_had_by_its_key_and_not_shown() {
+    let run = Host::new()
+        .config("a", "1")
+        .secret("token", "s3cret")
+        .run(|| {
+            let token = config::secret("token")?.or_reject("no token")?;
+            assert_eq!(token.expose(), "s3cret");
+            log::info!(
+                "{token:?} {:?} {:?}",
+                config::all()?,
+                config::secret("none")?
+            );
+            Ok(())
+        });
+    assert_eq!(run.outcome, Ok(()));
+    assert_eq!(run.messages(), [r#"Secret(…) {"a": "1"} None"#]);
+    assert_eq!(config::get("token"), Ok(None));
+}
+
+#[test]
 fn all_of_the_configuration() {
     let run = Host::new().config("b", "2").config("a", "1").run(|| {
         log::info!("{:?}", config::all()?);
