@@ -263,7 +263,10 @@ fn the_operators_guide_names_every_key_with_its_default() {
     let (_, block) = guide.split_once("```toml\n").unwrap();
     let (text, _) = block.split_once("```").unwrap();
     let table: toml::Table = toml::from_str(text).unwrap();
-    for &(key, _) in variables::KEYS {
+    // The ceilings are the limits' keys again.
+    let of_attempts = limits::VARIABLES.iter();
+    let of_attempts = of_attempts.filter(|(key, _)| !key.starts_with("ceilings."));
+    for &(key, _) in variables::KEYS.iter().chain(of_attempts) {
         let mut place = Some(&table);
         let mut names = key.split('.').peekable();
         while let Some(name) = names.next() {
@@ -281,9 +284,88 @@ fn the_operators_guide_names_every_key_with_its_default() {
     raw.admin.token = None;
     raw.journal.retention_size = None;
     raw.limits.memory_budget = None;
+    assert_ne!(raw.ceilings, RawCeilings::default());
+    raw.ceilings = RawCeilings::default();
     raw.outbound.ca_file = None;
     let shown = resolve::resolve(raw, &env).unwrap();
     assert_eq!(format!("{shown:?}"), format!("{:?}", resolve("").unwrap()));
+}
+
+#[test]
+fn ceilings_start_at_the_limits_and_are_nowhere_below() {
+    let config = resolve("[limits]\nmemory = '32MiB'\nhttp_requests = 3").unwrap();
+    assert_eq!(config.limits.attempt.memory, 32 << 20);
+    assert_eq!(config.limits.ceilings, config.limits.attempt);
+    let config = resolve("[ceilings]\nmemory = '96MiB'\nkv_keys = 20000").unwrap();
+    let Limits {
+        attempt, ceilings, ..
+    } = config.limits;
+    assert_eq!(attempt, AttemptLimits::default());
+    assert_eq!(
+        (ceilings.memory, ceilings.effects.kv_keys),
+        (96 << 20, 20_000)
+    );
+    assert_eq!((ceilings.wall, ceilings.http), (attempt.wall, attempt.http));
+    for (text, expected) in [
+        (
+            "[ceilings]\nmemory = '32MiB'",
+            "`ceilings.memory`: 32MiB is below what a plugin gets by default: raise it, or lower `limits.memory`, which is 64MiB",
+        ),
+        (
+            "[limits]\nhandles = 300\n[ceilings]\nhandles = 299",
+            "`ceilings.handles`: 299 is below what a plugin gets by default: raise it, or lower `limits.handles`, which is 300",
+        ),
+        (
+            "[limits]\ncpu = '0s'",
+            "`limits.cpu`: must be more than nothing",
+        ),
+        (
+            "[ceilings]\nmemory = '5GiB'",
+            "`ceilings.memory`: 5GiB is more than a handler can use: write 4GiB at most",
+        ),
+        (
+            "[limits]\nmemory_budget = '65MiB'\n[ceilings]\nmemory = '66MiB'",
+            "`limits.memory_budget`: 68157440 bytes are less than one attempt's `memory` of 69206016 bytes: raise it or lower `ceilings.memory`",
+        ),
+    ] {
+        assert_eq!(error(text), expected);
+    }
+}
+
+#[test]
+fn a_plugin_keeps_no_more_than_the_journal_does() {
+    let kept = |text: &str| resolve(text).unwrap().limits.attempt.effects.kv_total;
+    assert_eq!(kept(""), 64 << 20);
+    assert_eq!(kept("[journal]\nkv_quota = '1GiB'"), 1 << 30);
+    assert_eq!(kept("[limits]\nkv_total = '1MiB'"), 1 << 20);
+    for table in ["limits", "ceilings"] {
+        assert_eq!(
+            error(&format!("[{table}]\nkv_total = '65MiB'")),
+            format!(
+                "`{table}.kv_total`: 65MiB is above what the journal keeps of a plugin: raise `journal.kv_quota`, which is 64MiB"
+            )
+        );
+    }
+}
+
+#[test]
+fn each_limit_has_a_variable() {
+    let variables = |name: &str| {
+        let value = match name {
+            "HOOKBOX_LIMITS_RANDOM" => "2MiB",
+            "HOOKBOX_LIMITS_HTTP_REQUESTS" => "0",
+            "HOOKBOX_CEILINGS_WALL" => "1m",
+            "HOOKBOX_CEILINGS_KV_KEYS" => "12345",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    let raw = variables::read(&variables).unwrap();
+    let limits = resolve::resolve(raw, &env).unwrap().limits;
+    assert_eq!(limits.attempt.random, 2 << 20);
+    assert_eq!(limits.attempt.http.requests, 0);
+    assert_eq!(limits.ceilings.wall.as_secs(), 60);
+    assert_eq!(limits.ceilings.effects.kv_keys, 12_345);
 }
 
 #[test]

@@ -97,6 +97,27 @@ fn a_whole_manifest() {
 }
 
 #[test]
+fn a_manifest_may_ask_for_more_than_the_default_up_to_the_ceiling() {
+    let mut policy = policy();
+    policy.ceilings.memory = 96 << 20;
+    policy.ceilings.http.requests = 20;
+    let parse = |text: &str| {
+        let manifest = Manifest::parse(text.as_bytes(), Path::new("a.toml"), &policy);
+        manifest.map_err(|error| error.to_string())
+    };
+    let limits = parse("[limits]\nmemory = \"96MiB\"\nhttp_requests = 20").expect("it may");
+    let limits = limits.limits;
+    assert_eq!((limits.memory, limits.http.requests), (96 << 20, 20));
+    assert_eq!(limits.wall, policy.attempt.wall);
+    assert_eq!(parse("").expect("it may").limits, policy.attempt);
+    assert_eq!(
+        parse("[limits]\nmemory = \"97MiB\"").expect_err("too much"),
+        "a.toml: [limits] memory = 97MiB is above the operator's ceiling of 96MiB: \
+         lower it, or have the operator raise it in [ceilings]"
+    );
+}
+
+#[test]
 fn a_limit_above_the_ceiling_names_both() {
     let error = parse("[limits]\nmemory = \"1GiB\"").expect_err("too much");
     assert!(error.contains("memory") && error.contains("64"), "{error}");

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::wit::plugin;
-use super::{attempt, load};
+use super::{attempt, load, run};
 use crate::outbound::client::Bounds;
 use crate::outbound::tests::local_client;
 use crate::sandbox::kv::{KvProblem, KvSource};
@@ -76,7 +76,11 @@ fn leaves(end: &str) -> Vec<u8> {
 
 /// A handler that traps if it finds anything of that.
 fn looks() -> Vec<u8> {
-    let body = format!(
+    plugin(&[], ITEMS, &format!("{} (i32.const 16)", look()))
+}
+
+fn look() -> String {
+    format!(
         "(drop (memory.grow (i32.const 30)))
         (loop $word
           (if (i32.eq (i32.load (local.get $n)) {SECRET}) (then unreachable))
@@ -88,11 +92,9 @@ fn looks() -> Vec<u8> {
           (if (i32.eqz (ref.is_null (table.get $table (local.get $n)))) (then unreachable))
           (local.set $n (i32.add (local.get $n) (i32.const 1)))
           (br_if $element (i32.lt_u (local.get $n) (i32.const 904))))
-        (if (global.get $global) (then unreachable))
-        (i32.const 16)",
+        (if (global.get $global) (then unreachable))",
         PAGES << 16
-    );
-    plugin(&[], ITEMS, &body)
+    )
 }
 
 /// Asks the store that never answers.
@@ -176,4 +178,12 @@ async fn nothing_of_an_attempt_is_left_when_it_is_dropped() {
     assert_eq!(Arc::strong_count(&kv), 1, "it is held");
     let report = sandbox.run(&looks, attempt(AttemptLimits::default())).await;
     assert_eq!(report.verdict, Verdict::Done);
+}
+
+/// What is looked for is found where it is.
+#[tokio::test]
+async fn an_attempt_finds_what_it_has_left_itself() {
+    let look = format!("(local.set $n (i32.const 0)) {}", look());
+    let report = run(&leaves(&look), AttemptLimits::default()).await;
+    assert!(is_trap(&report.verdict), "{:?}", report.verdict);
 }

@@ -121,7 +121,9 @@ async fn no_import_of_wasi_outgrows_the_stack() {
     let packages = ["wasi:cli/", "wasi:clocks/", "wasi:io/", "wasi:random/"];
     // There is no terminal, and nothing gives an error but a stream that fails.
     let closed = ["]terminal-input", "]terminal-output", "]error"];
-    overflow_all(&packages, &["wasi:cli/run"], &closed).await;
+    // The run function is an export; the older streams are those of HTTP only.
+    let except = ["wasi:cli/run", "wasi:io/streams@0.2.0"];
+    overflow_all(&packages, &except, &closed).await;
 }
 
 #[tokio::test]

@@ -252,12 +252,16 @@ impl<'a> Maker<'a> {
             return;
         }
         let functions = &self.resolve.interfaces[id].functions;
-        if let Some(setter) = functions.get("[method]outgoing-request.set-authority") {
+        for (part, at, length) in [("authority", 1024, 4), ("path-with-query", 1028, 1)] {
+            let name = format!("[method]outgoing-request.set-{part}");
+            if !functions.contains_key(&name) {
+                continue;
+            }
             let types = [WasmType::I32; 4];
-            let index = self.import(id, &setter.name, &types, &types[..1]);
+            let index = self.import(id, &name, &types, &types[..1]);
             let _ = writeln!(
                 self.setup,
-                "(drop (call $f{index} (global.get $h{handle}) (i32.const 1) (i32.const 1024) (i32.const 4)))"
+                "(drop (call $f{index} (global.get $h{handle}) (i32.const 1) (i32.const {at}) (i32.const {length})))"
             );
         }
     }
@@ -317,7 +321,7 @@ impl<'a> Maker<'a> {
         format!(
             r#"(module {imports}
   (memory (export "memory") 4)
-  (data (i32.const 1024) "text")
+  (data (i32.const 1024) "text/")
   (global $bump (mut i32) (i32.const 65536))
   {globals}
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
