@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::confine;
 use crate::ingest::Bounds;
 use crate::ingest::serve::ServeOptions;
 use crate::journal::JournalOptions;
@@ -37,8 +38,8 @@ pub use endpoints::EndpointConfig;
 pub use memory::available as available_memory;
 pub use outbound::OutboundConfig;
 pub use raw::{
-    RawAdmin, RawAuth, RawCompile, RawConfig, RawEndpoint, RawIngest, RawJournal, RawLimits,
-    RawOutbound, RawScheme,
+    RawAdmin, RawAuth, RawCompile, RawConfig, RawEndpoint, RawHost, RawIngest, RawJournal,
+    RawLimits, RawOutbound, RawScheme,
 };
 pub use secret::{SecretError, SecretRef};
 pub use toml_file::Diagnosis;
@@ -58,6 +59,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The operator's listener.
     pub admin: AdminConfig,
+    /// Whether the host gives up what it doesn't need.
+    pub confine: confine::Mode,
     /// Bounds of requests.
     pub bounds: Bounds,
     /// Bounds of connections, of both listeners.
@@ -121,6 +124,8 @@ pub struct Overrides {
     pub admin: Option<SocketAddr>,
     /// `--allow-open`
     pub allow_open: bool,
+    /// `--confine`
+    pub confine: Option<confine::Mode>,
 }
 
 /// Why there is no configuration.
@@ -206,6 +211,9 @@ impl Config {
             admin: RawAdmin {
                 listen: overrides.admin,
                 token: None,
+            },
+            host: RawHost {
+                confine: overrides.confine,
             },
             ..RawConfig::default()
         };
