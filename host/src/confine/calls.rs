@@ -135,21 +135,22 @@ fn forbidden(arch: TargetArch) -> Result<BpfProgram, BackendError> {
         .map(|&family| compare(SeccompCmpOp::Ne, u64::from(family.unsigned_abs())))
         .collect::<Result<_, _>>()?;
     rules.insert(SYS_socket, vec![SeccompRule::new(others)?]);
-    program(other_numbers(rules), libc::EPERM, arch)
+    program(rules, libc::EPERM, arch)
 }
 
 /// `clone3` has its flags in memory, where a filter can't look. The C library goes
 /// back to `clone` where it isn't there.
 fn missing(arch: TargetArch) -> Result<BpfProgram, BackendError> {
     let rules = BTreeMap::from([(SYS_clone3, Vec::new())]);
-    program(other_numbers(rules), libc::ENOSYS, arch)
+    program(rules, libc::ENOSYS, arch)
 }
 
 fn program(
-    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    mut rules: BTreeMap<i64, Vec<SeccompRule>>,
     error: i32,
     arch: TargetArch,
 ) -> Result<BpfProgram, BackendError> {
+    add_other_numbers(&mut rules);
     let action = SeccompAction::Errno(error.unsigned_abs());
     SeccompFilter::new(rules, SeccompAction::Allow, action, arch)?.try_into()
 }
@@ -162,24 +163,19 @@ fn compare(operator: SeccompCmpOp, number: u64) -> Result<SeccompCondition, Back
 /// x86-64 has a second set of numbers for the same calls, as the same architecture
 /// (x32): the same with one more bit, and some of their own.
 #[cfg(target_arch = "x86_64")]
-fn other_numbers(rules: BTreeMap<i64, Vec<SeccompRule>>) -> BTreeMap<i64, Vec<SeccompRule>> {
+fn add_other_numbers(rules: &mut BTreeMap<i64, Vec<SeccompRule>>) {
     const X32: i64 = 0x4000_0000;
     /// `ptrace`, `kexec_load`, `move_pages`, `process_vm_readv` and `…_writev`.
     const OWN: [i64; 5] = [521, 528, 533, 539, 540];
-    let own = OWN.map(|call| (X32 | call, Vec::new()));
-    let with_bit = rules.clone().into_iter().map(|(call, of)| (call | X32, of));
-    rules
-        .clone()
-        .into_iter()
-        .chain(with_bit)
-        .chain(own)
-        .collect()
+    let known: Vec<i64> = rules.keys().copied().collect();
+    for call in known {
+        rules.insert(call | X32, rules[&call].clone());
+    }
+    rules.extend(OWN.map(|call| (call | X32, Vec::new())));
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn other_numbers(rules: BTreeMap<i64, Vec<SeccompRule>>) -> BTreeMap<i64, Vec<SeccompRule>> {
-    rules
-}
+fn add_other_numbers(_: &mut BTreeMap<i64, Vec<SeccompRule>>) {}
 
 #[cfg(test)]
 mod tests {
