@@ -23,6 +23,7 @@
 pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod contract;
 mod crash;
 pub mod dispatch;

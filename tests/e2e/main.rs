@@ -3,6 +3,7 @@
 
 mod breaker;
 mod compile;
+mod confined;
 mod crash;
 mod duplicates;
 mod effects;

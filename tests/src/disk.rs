@@ -51,6 +51,8 @@ impl Disk {
         vec![
             ("LD_PRELOAD".into(), self.library.display().to_string()),
             ("DISK_FOLDER".into(), folder.display().to_string()),
+            // Faults are switched on outside a host's own folders.
+            ("HOOKBOX_HOST_CONFINE".into(), "off".into()),
         ]
     }
 }

@@ -27,6 +27,7 @@ use tempfile::TempDir;
 
 use self::listen::Listener;
 use crate::config::{Config, ConfigError, Overrides};
+use crate::confine::Mode;
 use crate::journal::{Counter, DeliveryFilter, DeliveryRecord, DeliveryState, JournalError};
 use crate::service::{Service, ServiceError};
 use crate::toolchain;
@@ -222,6 +223,8 @@ async fn start(scratch: &Path, once: bool) -> Result<Service, DemoError> {
         let empty = scratch.join("hookbox.toml");
         fs::write(&empty, "")?;
         let overrides = Overrides {
+            // It is for a look, on a folder that goes away.
+            confine: Some(Mode::Off),
             config: Some(empty),
             listen: Some(local(listen)),
             plugins: Some(scratch.join("plugins")),

@@ -7,6 +7,7 @@
 mod build;
 mod check;
 mod compile;
+mod confined;
 mod counters;
 mod deliveries;
 mod demo;
@@ -54,6 +55,9 @@ enum Command {
     /// The child process that compiles one plugin.
     #[command(hide = true)]
     Compile(compile::Args),
+    /// Tries what a confined host can do.
+    #[command(hide = true)]
+    Confined(confined::Args),
 }
 
 fn dispatch(command: Command) -> Result<ExitCode, Box<dyn Error>> {
@@ -76,6 +80,10 @@ fn dispatch(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Compile(args) => {
             compile::run(&args)?;
+            ExitCode::SUCCESS
+        }
+        Command::Confined(args) => {
+            confined::run(&args)?;
             ExitCode::SUCCESS
         }
     })

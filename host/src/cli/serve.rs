@@ -4,12 +4,13 @@ use std::io;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::logging;
 use super::settings::Settings;
 use crate::config::{self, Config, ConfigError};
-use crate::service::{Service, ServiceError};
+use crate::confine::{self, ConfineError, Mode};
+use crate::service::{self, Service, ServiceError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,6 +42,9 @@ pub(super) enum ServeError {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// What was required of the kernel.
+    #[error(transparent)]
+    Confine(#[from] ConfineError),
     /// A part of the host.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -57,6 +61,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, ServeError> {
     logging::start(args.log_format);
     let config = Config::load(args.settings.overrides(), &config::environment)?;
     logging::redact(config.redactor());
+    confine(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("ingest")
         .enable_all()
@@ -65,6 +70,25 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, ServeError> {
     // The stop was patient already: what still runs doesn't delay the end.
     runtime.shutdown_background();
     code
+}
+
+/// Gives up what the host doesn't need. Before there are other threads, which
+/// would keep it.
+fn confine(config: &Config) -> Result<(), ConfineError> {
+    if config.confine == Mode::Off {
+        return Ok(());
+    }
+    service::make_folders(config);
+    match confine::confine(config.confine, &service::needs(config))? {
+        Some(confinement) if !confinement.is_full() => {
+            warn!(%confinement, "the host is confined only in part: this kernel, or the container's profile, lacks the rest");
+        }
+        Some(confinement) => {
+            info!(%confinement, "the host is confined to its folders and ports");
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 async fn serve(config: Config) -> Result<ExitCode, ServeError> {

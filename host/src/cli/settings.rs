@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::Overrides;
+use crate::confine::Mode;
 
 /// Flags of the commands that are, or look at, a host on this machine.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -27,6 +28,9 @@ pub(super) struct Settings {
     /// Accept webhooks without authentication from other machines as well.
     #[arg(long)]
     pub(super) allow_open: bool,
+    /// Give up what a host doesn't need, as far as the kernel can [default: try].
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub(super) confine: Option<Mode>,
 }
 
 impl Settings {
@@ -39,6 +43,7 @@ impl Settings {
             data: self.data.clone(),
             admin: self.admin,
             allow_open: self.allow_open,
+            confine: self.confine,
         }
     }
 }

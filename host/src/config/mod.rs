@@ -29,6 +29,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::confine;
 use crate::ingest::Bounds;
 use crate::ingest::serve::ServeOptions;
 use crate::journal::JournalOptions;
@@ -40,8 +41,8 @@ pub use limits::{Amount, Limits, ManifestLimits, RawCeilings, RawLimits};
 pub use memory::available as available_memory;
 pub use outbound::OutboundConfig;
 pub use raw::{
-    RawAdmin, RawAuth, RawCompile, RawConfig, RawEndpoint, RawIngest, RawJournal, RawOutbound,
-    RawScheme,
+    RawAdmin, RawAuth, RawCompile, RawConfig, RawEndpoint, RawHost, RawIngest, RawJournal,
+    RawOutbound, RawScheme,
 };
 pub use secret::{SecretError, SecretRef};
 pub use secrets::{RawSecret, RawSecrets};
@@ -62,6 +63,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The operator's listener.
     pub admin: AdminConfig,
+    /// Whether the host gives up what it doesn't need.
+    pub confine: confine::Mode,
     /// Bounds of requests.
     pub bounds: Bounds,
     /// Bounds of connections, of both listeners.
@@ -104,6 +107,8 @@ pub struct Overrides {
     pub admin: Option<SocketAddr>,
     /// `--allow-open`
     pub allow_open: bool,
+    /// `--confine`
+    pub confine: Option<confine::Mode>,
 }
 
 /// Why there is no configuration.
@@ -196,6 +201,9 @@ impl Config {
             admin: RawAdmin {
                 listen: overrides.admin,
                 token: None,
+            },
+            host: RawHost {
+                confine: overrides.confine,
             },
             ..RawConfig::default()
         };

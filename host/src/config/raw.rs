@@ -9,6 +9,7 @@ use super::limits::{RawCeilings, RawLimits};
 use super::secret::SecretRef;
 use super::secrets::RawSecrets;
 use super::units::{Size, Span};
+use crate::confine::Mode;
 use crate::types::EndpointName;
 
 /// A struct of optional keys that can be laid over another one.
@@ -36,6 +37,14 @@ keys! {
         listen: SocketAddr,
         /// What its clients must know.
         token: SecretRef,
+    }
+}
+
+keys! {
+    /// `[host]`
+    RawHost {
+        /// Whether the host gives up what it doesn't need.
+        confine: Mode,
     }
 }
 
@@ -172,6 +181,9 @@ pub struct RawConfig {
     /// `[admin]`
     #[serde(default)]
     pub admin: RawAdmin,
+    /// `[host]`
+    #[serde(default)]
+    pub host: RawHost,
     /// `[[auth]]`
     #[serde(default)]
     pub auth: Vec<RawAuth>,
@@ -216,6 +228,7 @@ impl RawConfig {
             data: self.data.or(below.data),
             allow_open: self.allow_open.or(below.allow_open),
             admin: self.admin.over(below.admin),
+            host: self.host.over(below.host),
             auth: if self.auth.is_empty() {
                 below.auth
             } else {

@@ -54,6 +54,7 @@ pub(super) fn resolve(raw: RawConfig, env: Env<'_>) -> Result<Config, ConfigErro
         listen,
         data,
         admin,
+        confine: raw.host.confine.unwrap_or_default(),
         endpoints,
         bounds,
         serve,

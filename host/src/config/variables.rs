@@ -18,6 +18,7 @@ pub(super) const KEYS: &[(&str, bool)] = &[
     ("allow_open", true),
     ("admin.listen", false),
     ("admin.token", false),
+    ("host.confine", false),
     ("ingest.max_body", false),
     ("ingest.max_in_flight", true),
     ("ingest.max_connections", true),

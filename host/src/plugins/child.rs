@@ -99,7 +99,12 @@ fn line(output: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     output.flush()
 }
 
-fn compile(engine: &Engine, file: &[u8]) -> Result<Vec<u8>, String> {
+/// The code of one file, or why there is none, in words for the plugin's author.
+/// Everything that is done to hostile bytes, for who has confined itself.
+///
+/// # Errors
+/// When the file doesn't fit or doesn't compile.
+pub fn compile(engine: &Engine, file: &[u8]) -> Result<Vec<u8>, String> {
     let (component, inspection) = contract::read(file).map_err(|error| error.to_string())?;
     if !inspection.fits() {
         let problems: Vec<String> = inspection

@@ -1,6 +1,9 @@
 //! The plugins folders: one for each endpoint, followed for as long as the host
 //! runs.
 
+use std::fs::create_dir_all;
+use std::path::Path;
+
 use futures_util::future::select_all;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -38,20 +41,23 @@ pub(super) async fn load(
 ) -> Result<Vec<watch::Receiver<bool>>, StartError> {
     let mut listed = Vec::new();
     for endpoint in endpoints {
-        let folder = endpoint.plugins;
-        let is_there = folder.exists();
+        make(&endpoint.plugins);
         let options = Options {
             endpoint: endpoint.name,
-            folder: folder.clone(),
+            folder: endpoint.plugins,
             policy,
             secrets: endpoint.secrets,
         };
         listed.push(loader.clone().start(options).await?);
-        if !is_there {
-            info!(folder = %folder.display(), "there was no plugins folder: made an empty one");
-        }
     }
     Ok(listed)
+}
+
+/// Makes a plugins folder, if it isn't there. If it can't be made, the loader says why.
+pub(super) fn make(folder: &Path) {
+    if !folder.exists() && create_dir_all(folder).is_ok() {
+        info!(folder = %folder.display(), "there was no plugins folder: made an empty one");
+    }
 }
 
 /// Ready once the plugins in all folders are known. Ends with the first task that

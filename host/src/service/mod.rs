@@ -3,6 +3,7 @@
 //!
 //! `serve` and `demo` are this with different settings.
 
+mod confined;
 mod folders;
 mod settings;
 mod tasks;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+pub(crate) use self::confined::{make_folders, needs};
 use self::folders::{follow_plugins, load, retire};
 pub(crate) use self::settings::policy;
 use self::settings::{client, dispatch_limits, engine_limits, entrance};

@@ -5,6 +5,7 @@
 
 mod clock;
 mod compiling;
+mod confining;
 mod folders;
 mod plugins;
 mod ports;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use self::report::Report;
 use super::operator::{print, print_json};
 use super::settings::Settings;
-use crate::config;
+use crate::config::{self, Config};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,7 +33,7 @@ Run it as the user that the host runs as, with the same flags and variables. Wit
 a running host the whole store is checked, which takes a while if it is large; a host
 can't be started on it meanwhile. Exit code: 0, or 1 if there is a problem.";
 
-/// Check configuration, folders, secrets, store, ports, plugins, compiling, toolchain and clock.
+/// Check configuration, folders, secrets, store, ports, plugins, compiling, confining, toolchain and clock.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -47,6 +48,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let inspect = compiling::inspect_in_child;
     let mut report = examine(&args.settings, &config::environment, &inspect);
     compiling::look(&mut report);
+    // Without a configuration the report has said why already.
+    if let Ok(config) = Config::load(args.settings.overrides(), &config::environment) {
+        confining::look(&args.settings, config.confine, &mut report);
+    }
     if args.json {
         print_json(&report.json());
     } else {

@@ -19,7 +19,6 @@ mod limits;
 mod parent;
 pub mod probe;
 
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -27,6 +26,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::set_no_new_privs;
 use serde::{Deserialize, Serialize};
 
+pub use crate::confine::Degree;
 pub use parent::die_with;
 
 /// What a confined process may use.
@@ -47,28 +47,6 @@ impl Default for Bounds {
             cpu: Duration::from_secs(120),
             file: 0,
         }
-    }
-}
-
-/// How much of a kernel's protection is active.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Degree {
-    /// All that was asked for.
-    Full,
-    /// What this kernel's version has of it.
-    Partly,
-    /// The kernel doesn't have it.
-    No,
-}
-
-impl fmt::Display for Degree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full => "full",
-            Self::Partly => "partly",
-            Self::No => "no",
-        })
     }
 }
 
