@@ -50,7 +50,7 @@ pub(super) fn villains() -> Vec<Villain> {
     ]
 }
 
-/// 128 MiB and a page from here on.
+/// With room for 128 MiB that nobody has written to, above what the host has: `LARGE`.
 fn large(body: &str) -> Vec<u8> {
     let grow = "(if (i32.eq (memory.grow (i32.const 2048)) (i32.const -1)) (then unreachable))";
     handler(
@@ -59,7 +59,7 @@ fn large(body: &str) -> Vec<u8> {
     )
 }
 
-const LARGE: &str = "(i32.const 65536) (i32.const 134217728)";
+const LARGE: &str = "(i32.const 131072) (i32.const 134217728)";
 
 fn log_of_128_mib() -> Vec<u8> {
     large(&format!("(call $say {LARGE}) (i32.const 16)"))
@@ -103,7 +103,7 @@ fn reason_of_15_mib() -> Vec<u8> {
 /// Empty ones: eight bytes of the handler's make more than that of the host's.
 fn millions_of_keys() -> Vec<u8> {
     large(
-        "(call $get_many (call $bucket) (i32.const 65536) (i32.const 16777216) (i32.const 2048))
+        "(call $get_many (call $bucket) (i32.const 131072) (i32.const 16777216) (i32.const 2048))
         (call $refused)",
     )
 }
@@ -111,7 +111,7 @@ fn millions_of_keys() -> Vec<u8> {
 fn millions_of_headers() -> Vec<u8> {
     large(
         "(call $send (i32.const 4096) (i32.const 4) (i32.const 4112) (i32.const 20)
-          (i32.const 65536) (i32.const 8388608) (i32.const 0) (i32.const 0) (i32.const 2048))
+          (i32.const 131072) (i32.const 8388608) (i32.const 0) (i32.const 0) (i32.const 2048))
         (call $refused)",
     )
 }
