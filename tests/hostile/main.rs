@@ -7,4 +7,7 @@
 //! every event, and the host neither panics nor ends.
 
 mod attempts;
+mod drops;
+mod folder;
+mod manifests;
 mod scene;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+use crate::types::text;
+
 /// What is wrong in a TOML file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
@@ -31,9 +33,9 @@ impl fmt::Display for Diagnosis {
         }
         f.write_str(": ")?;
         if !self.key.is_empty() {
-            write!(f, "`{}`: ", self.key)?;
+            write!(f, "`{}`: ", text::plain(&self.key))?;
         }
-        f.write_str(&self.message)
+        f.write_str(&text::plain(&self.message))
     }
 }
 

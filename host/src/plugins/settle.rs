@@ -110,7 +110,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugins::folder;
+    use crate::plugins::listing;
 
     struct Folder(tempfile::TempDir);
 
@@ -128,7 +128,9 @@ mod tests {
         }
 
         fn list(&self) -> BTreeMap<PluginName, Found> {
-            folder::list(self.0.path()).expect("listed").plugins
+            listing::list(self.0.path(), |_| false)
+                .expect("listed")
+                .plugins
         }
     }
 

@@ -24,7 +24,7 @@ use super::state::{SharedLog, State, Wasi};
 use super::verdict::{self, Failure, Verdict};
 use crate::outbound::{Client, Grants};
 use crate::types::event::Event;
-use crate::types::{DeliveryId, Effects, PluginName};
+use crate::types::{DeliveryId, Effects, PluginKey, PluginName};
 
 /// The most bytes that a handler can hand over in one call of the host, or in its
 /// answer: what the host copies isn't counted as the handler's memory.
@@ -197,6 +197,10 @@ impl Sandbox {
         let http = || {
             Http::new(
                 Arc::clone(&self.network),
+                PluginKey {
+                    endpoint: attempt.event.endpoint.clone(),
+                    plugin: attempt.plugin.clone(),
+                },
                 Arc::clone(&attempt.grants),
                 attempt.limits.http,
                 attempt.limits.wall,

@@ -10,6 +10,7 @@ pub mod names;
 pub mod payload;
 pub mod secret;
 pub mod subscription;
+pub mod text;
 pub mod time;
 
 pub use effects::Effects;
