@@ -144,7 +144,7 @@ fn a_name_is_no_trick() {
         ("\u{1b}[2J\u{1b}]0;pwned\u{7}.wasm", "\\u{7}.wasm"),
         ("\u{202e}msaw.wasm", "\\u{202e}msaw.wasm"),
         ("caf\u{e9}.wasm", "caf\u{e9}.wasm"),
-        ("cafe\u{301}.wasm", "cafe\u{301}.wasm"),
+        ("cafe\u{301}.wasm", "cafe\\u{301}.wasm"),
         ("good.WASM", "good.WASM"),
         ("good.CWASM", "good.CWASM"),
         ("good.cwasm", "good.cwasm"),

@@ -7,7 +7,12 @@
 //! every event, and the host neither panics nor ends.
 
 mod attempts;
+mod cache;
+mod churn;
+mod components;
 mod drops;
 mod folder;
+mod leaks;
 mod manifests;
 mod scene;
+mod shapes;

@@ -145,11 +145,16 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 
 /// Reads at most `limit` bytes.
 pub(super) fn read_open(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let too_large = || io::Error::other(format!("it has more than {limit} bytes"));
+    if file.metadata()?.len() > limit {
+        return Err(too_large());
+    }
+    // It may grow meanwhile.
     let mut bytes = Vec::new();
     let mut bounded = file.take(limit.saturating_add(1));
     bounded.read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(io::Error::other(format!("it has more than {limit} bytes")));
+        return Err(too_large());
     }
     Ok(bytes)
 }

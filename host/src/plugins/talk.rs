@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use super::child::Answer;
 use super::compile::CompileError;
 use super::confine::Confinement;
-use crate::types::text::plain;
+use crate::types::text::{brief, plain};
 
 /// How much of what a crashing child said is shown, in bytes.
 const MAX_COMPLAINT: u64 = 2 << 10;
@@ -156,8 +156,5 @@ impl Ended {
 /// What the child says quotes hostile bytes: nothing that a terminal would obey,
 /// and not without end.
 fn printable(problem: &str) -> String {
-    match problem.char_indices().nth(MAX_PROBLEM) {
-        Some((cut, _)) => format!("{}…", plain(&problem[..cut])),
-        None => plain(problem).into_owned(),
-    }
+    brief(problem, MAX_PROBLEM).into_owned()
 }

@@ -29,9 +29,24 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// As [`plain`], cut after `most` characters.
+#[must_use]
+pub fn brief(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((cut, _)) => Cow::Owned(format!("{}…", plain(&text[..cut]))),
+        None => plain(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_long_is_cut_between_characters() {
+        assert_eq!(brief("üü\n", 3), "üü\\n");
+        assert_eq!(brief("üüü", 2), "üü…");
+    }
 
     #[test]
     fn what_acts_is_written_out() {
