@@ -7,6 +7,7 @@
 //! every event, and the host neither panics nor ends.
 
 mod attempts;
+mod bombs;
 mod cache;
 mod churn;
 mod components;
@@ -14,5 +15,7 @@ mod drops;
 mod folder;
 mod leaks;
 mod manifests;
+mod network;
 mod scene;
+mod servers;
 mod shapes;
