@@ -7,4 +7,15 @@
 //! every event, and the host neither panics nor ends.
 
 mod attempts;
+mod bombs;
+mod cache;
+mod churn;
+mod components;
+mod drops;
+mod folder;
+mod leaks;
+mod manifests;
+mod network;
 mod scene;
+mod servers;
+mod shapes;

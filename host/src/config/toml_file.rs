@@ -10,6 +10,13 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+use crate::types::text;
+
+/// How much of a key and of a message is shown, in characters: both can quote a
+/// file that means harm.
+const MAX_KEY: usize = 200;
+const MAX_MESSAGE: usize = 500;
+
 /// What is wrong in a TOML file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
@@ -31,9 +38,9 @@ impl fmt::Display for Diagnosis {
         }
         f.write_str(": ")?;
         if !self.key.is_empty() {
-            write!(f, "`{}`: ", self.key)?;
+            write!(f, "`{}`: ", text::brief(&self.key, MAX_KEY))?;
         }
-        f.write_str(&self.message)
+        f.write_str(&text::brief(&self.message, MAX_MESSAGE))
     }
 }
 

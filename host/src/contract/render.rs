@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use wit_parser::{Function, Handle, Resolve, Type, TypeDefKind};
 
+use crate::types::text::plain;
+
 /// Longer texts are cut. Types can share parts so that their full text would be
 /// exponentially long: this bound is what keeps rendering short.
 const MAX_TEXT: usize = 200;
@@ -53,15 +55,16 @@ pub(super) fn clip(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// A library's message about bytes from outside, which may quote them: without
-/// control characters, which a terminal would obey, and of a bounded length.
+/// A library's message about bytes from outside, which may quote them: with
+/// what a terminal would obey written out, and of a bounded length.
 pub(super) fn printable(message: &str) -> String {
     const MAX_MESSAGE: usize = 1_000;
-    message
+    let kept: String = message
         .chars()
         .take(MAX_MESSAGE)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+        .map(|c| if c == '\n' { ' ' } else { c })
+        .collect();
+    plain(&kept).into_owned()
 }
 
 fn write_type(out: &mut String, resolve: &Resolve, ty: Type) {

@@ -71,10 +71,7 @@ const SPECIAL_V6: [(Ipv6Net, &str); 18] = [
     (COMPATIBLE, "IPv4 in IPv6 (RFC 4291)"),
     (TRANSLATED, "IPv4 in IPv6 (RFC 2765)"),
     (NAT64, "IPv4 behind a translator (RFC 6052)"),
-    (
-        v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
-        "IPv4 behind a translator (RFC 8215)",
-    ),
+    (LOCAL_NAT64, "IPv4 behind a translator (RFC 8215)"),
     (
         v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),
         "discard-only (RFC 6666)",
@@ -113,6 +110,7 @@ const MAPPED: Ipv6Net = v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96);
 const COMPATIBLE: Ipv6Net = v6([0, 0, 0, 0, 0, 0, 0, 0], 96);
 const TRANSLATED: Ipv6Net = v6([0, 0, 0, 0, 0xffff, 0, 0, 0], 96);
 const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
+const LOCAL_NAT64: Ipv6Net = v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48);
 const TEREDO: Ipv6Net = v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32);
 const SIX_TO_FOUR: Ipv6Net = v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16);
 
@@ -210,10 +208,10 @@ pub fn check(address: IpAddr, allowed: &AllowedNets) -> Result<(), Refused> {
         return refused(why);
     }
     // Opening a translator's network doesn't open what lies behind it.
-    match embedded(address) {
-        Some(inner) => check(IpAddr::V4(inner), allowed),
-        None => Ok(()),
+    for inner in embedded(address) {
+        check(IpAddr::V4(inner), allowed)?;
     }
+    Ok(())
 }
 
 /// What kind of address it is, unless it's a public one.
@@ -238,28 +236,52 @@ fn special(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// The IPv4 address that a packet to this address may end at.
-fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
+/// The IPv4 addresses that a packet to this address may end at.
+fn embedded(address: IpAddr) -> Vec<Ipv4Addr> {
     let IpAddr::V6(address) = address else {
-        return None;
+        return Vec::new();
     };
-    let low = Ipv4Addr::from_bits(address.to_bits() as u32);
+    let bits = address.to_bits();
+    let low = Ipv4Addr::from_bits(bits as u32);
     if address.is_loopback() || address.is_unspecified() {
-        None
+        Vec::new()
+    } else if LOCAL_NAT64.contains(&address) {
+        behind_local_translator(bits)
     } else if [MAPPED, COMPATIBLE, TRANSLATED, NAT64]
         .iter()
         .any(|net| net.contains(&address))
     {
-        Some(low)
+        vec![low]
     } else if SIX_TO_FOUR.contains(&address) {
-        Some(Ipv4Addr::from_bits((address.to_bits() >> 80) as u32))
+        vec![Ipv4Addr::from_bits((bits >> 80) as u32)]
     } else if TEREDO.contains(&address) {
-        Some(Ipv4Addr::from_bits(!low.to_bits()))
+        vec![Ipv4Addr::from_bits(!low.to_bits())]
     } else if matches!(address.segments(), [.., 0 | 0x200, 0x5efe, _, _]) {
-        Some(low)
+        vec![low]
     } else {
-        None
+        Vec::new()
     }
+}
+
+/// A network may put its translator anywhere below [`LOCAL_NAT64`], and the length
+/// of its prefix decides where the IPv4 address stands (RFC 6052, figure 1; the
+/// bits 64 to 71 are left out). All are looked at. One that reads as 0.x.x.x is
+/// only padding, unless all do.
+fn behind_local_translator(bits: u128) -> Vec<Ipv4Addr> {
+    let before = |end: u32, count: u32| (bits >> (128 - end)) as u32 & ((1u64 << count) - 1) as u32;
+    let all = [
+        before(128, 32),
+        before(64, 16) << 16 | before(88, 16),
+        before(64, 8) << 24 | before(96, 24),
+        before(104, 32),
+    ];
+    let all = all.map(Ipv4Addr::from_bits);
+    let real: Vec<_> = all
+        .iter()
+        .filter(|inner| inner.octets()[0] != 0)
+        .copied()
+        .collect();
+    if real.is_empty() { all.to_vec() } else { real }
 }
 
 #[cfg(test)]

@@ -145,6 +145,40 @@ fn what_is_embedded_is_checked_as_well() {
     assert!(!ok("64:ff9b::169.254.169.254", &["::/0", "0.0.0.0/0"]));
 }
 
+/// RFC 8215 leaves the translator's prefix to the network.
+#[test]
+fn a_local_translator_opens_nothing_that_is_private_behind_it() {
+    let open = ["64:ff9b:1::/48"];
+    for address in [
+        // 127.0.0.1 and 169.254.169.254 below prefixes of 96, 64, 56 and 48 bits
+        "64:ff9b:1::7f00:1",
+        "64:ff9b:1:abcd::7f00:1",
+        "64:ff9b:1:0:7f:0:100:0",
+        "64:ff9b:1:7f:0:1::",
+        "64:ff9b:1:7f00:0:100::",
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:0:a9:fea9:fe00:0",
+        "64:ff9b:1:a9:fe:a9fe::",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        // with something public where another prefix would have it
+        "64:ff9b:1:7f00:0:100:808:808",
+        "64:ff9b:1::",
+    ] {
+        assert!(!ok(address, &[]), "{address}");
+        assert!(!ok(address, &open), "{address}");
+        assert!(!ok(address, &["::/0"]), "{address}");
+    }
+    for address in [
+        "64:ff9b:1::808:808",
+        "64:ff9b:1:0:8:808:800:0",
+        "64:ff9b:1:8:8:808::",
+        "64:ff9b:1:808:8:800::",
+    ] {
+        assert!(ok(address, &open), "{address}");
+    }
+    assert!(ok("64:ff9b:1::7f00:1", &["64:ff9b:1::/48", "127.0.0.0/8"]));
+}
+
 #[test]
 fn networks_are_written_in_full() {
     let error = |text: &str| AllowedNets::parse(&[text.to_owned()]).expect_err(text);

@@ -89,6 +89,18 @@ struct Post {
     look_after: Instant,
     /// How long to leave the store alone after its next failure.
     pause: Duration,
+    /// Plugins whose requests couldn't be read: until when to leave each alone, and
+    /// for how long. It may be one damaged row: the others go on.
+    unreadable: Unreadable,
+}
+
+type Unreadable = HashMap<PluginKey, (Instant, Duration)>;
+
+/// Whether the plugin is there, and its requests can be read.
+fn is_ready(unreadable: &Unreadable, context: &Context, plugin: &PluginKey) -> bool {
+    let failed = unreadable.get(plugin);
+    failed.is_none_or(|(until, _)| remaining(*until).is_none())
+        && (context.grants)(plugin).is_some()
 }
 
 impl Post {
@@ -114,7 +126,20 @@ impl Post {
             ask_after: now,
             look_after: now,
             pause: STORE_PAUSES.0,
+            unreadable: HashMap::new(),
         }
+    }
+
+    fn cannot_read(&mut self, plugin: &PluginKey, problem: &JournalError) {
+        let (first, longest) = STORE_PAUSES;
+        let before = self.unreadable.get(plugin);
+        let pause = before.map_or(first, |(_, pause)| longest.min(*pause * 2));
+        warn!(
+            endpoint = %plugin.endpoint, plugin = %plugin.plugin,
+            "the plugin's requests in the outbox can't be read, again in {pause:?}: {problem}"
+        );
+        self.unreadable
+            .insert(plugin.clone(), (Instant::now() + pause, pause));
     }
 
     /// Starts whatever is due and has room. Returns how long nothing more is to be
@@ -147,16 +172,25 @@ impl Post {
             self.look_after = Instant::now() + LOOK_SPACING.max(asked.elapsed() * 10);
             self.look_at = Instant::now() + self.options.relook;
         }
-        let grants = Arc::clone(&self.context.grants);
         loop {
             let now = UnixMicros::now();
-            let turn = self.schedule.turn(now, |plugin| grants(plugin).is_some());
+            let ready = |plugin: &PluginKey| is_ready(&self.unreadable, &self.context, plugin);
+            let turn = self.schedule.turn(now, ready);
             let Some(turn) = turn else { return Ok(()) };
             let plugin = turn.plugin;
             let store = &self.context.store;
             let page = store
                 .outbox_due(plugin.clone(), turn.until, turn.known, turn.limit)
-                .await?;
+                .await;
+            let page = match page {
+                Ok(page) => page,
+                Err(JournalError::Closed) => return Err(JournalError::Closed),
+                Err(problem) => {
+                    self.cannot_read(&plugin, &problem);
+                    continue;
+                }
+            };
+            self.unreadable.remove(&plugin);
             // Nothing came though something is due: it isn't asked at once again.
             let nothing = page.requests.is_empty();
             let next_due = match page.next_due {
@@ -179,9 +213,9 @@ impl Post {
 
     fn idle_for(&self) -> Duration {
         let now = UnixMicros::now();
-        let (ready, waiting) = self
-            .schedule
-            .next_due(now, |plugin| (self.context.grants)(plugin).is_some());
+        let (ready, waiting) = self.schedule.next_due(now, |plugin| {
+            is_ready(&self.unreadable, &self.context, plugin)
+        });
         let look = remaining(self.look_at.max(self.look_after)).unwrap_or_default();
         let ready = ready.map(|due| due.until(now));
         let waiting = waiting.map(|due| due.until(now).max(self.options.relook_unloaded));

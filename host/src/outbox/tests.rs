@@ -40,6 +40,8 @@ struct Store {
     /// How many outcomes are not confirmed at first.
     unconfirmed: AtomicUsize,
     closed: bool,
+    /// Nothing of this plugin's can be read.
+    damaged: Option<&'static str>,
 }
 
 impl Store {
@@ -91,6 +93,9 @@ impl Outbox for Store {
         limit: usize,
     ) -> Result<OutboxPage, JournalError> {
         self.called()?;
+        if self.damaged == Some(plugin.plugin.as_str()) {
+            return Err(JournalError::Unconfirmed("a damaged row".into()));
+        }
         let rows = self.rows.lock().expect("unpoisoned");
         let mut open: Vec<_> = rows
             .iter()
@@ -540,6 +545,28 @@ async fn a_store_that_fails_is_left_alone_for_a_while() {
     }
     let calls = bench.store.calls.load(Ordering::SeqCst);
     assert!((1..100).contains(&calls), "{calls} calls");
+}
+
+#[tokio::test]
+async fn requests_that_cannot_be_read_hold_up_no_other_plugins() {
+    let server = Server::start(|_| Reply::status("200 OK")).await;
+    let store = Store {
+        damaged: Some("a"),
+        ..Store::default()
+    };
+    let bench = Bench::with(store, options(), Bounds::default());
+    for name in ["a", "b"] {
+        bench.grant(name, &[&server.url("/")]);
+    }
+    bench.queue("a", &server.url("/"), 3);
+    for _ in 0..5 {
+        bench.queue("b", &server.url("/"), 2);
+        tokio::task::yield_now().await;
+    }
+    bench.store.finished(10).await;
+    let calls = bench.store.calls.load(Ordering::SeqCst);
+    assert!(calls < 100, "the store is asked {calls} times");
+    assert_eq!(bench.store.pending(), 3);
 }
 
 #[tokio::test]

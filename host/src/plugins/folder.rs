@@ -1,10 +1,9 @@
-//! Lists the plugins folder and reads files from it, trusting nothing there.
+//! Looks at files of the plugins folder and reads them, trusting nothing there.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::OFlags;
 
@@ -44,40 +43,6 @@ pub struct Files {
 /// can't be used is still there, so what runs under its name goes on.
 pub type Found = Result<Files, Refusal>;
 
-/// What is in the folder.
-#[derive(Debug, Default)]
-pub struct Listing {
-    /// What has a plugin's name.
-    pub plugins: BTreeMap<PluginName, Found>,
-    /// Files that look like plugins and aren't, with the reason.
-    pub refused: BTreeMap<PathBuf, Refusal>,
-}
-
-impl Listing {
-    /// Keeps at most `most` plugins, those that are `known` before others: one
-    /// file too many must not evict a plugin that runs.
-    #[must_use]
-    pub fn bounded(
-        mut self,
-        folder: &Path,
-        most: usize,
-        known: impl Fn(&PluginName) -> bool,
-    ) -> Self {
-        let surplus = self.plugins.len().saturating_sub(most);
-        if surplus > 0 {
-            let mut names: Vec<PluginName> = self.plugins.keys().rev().cloned().collect();
-            // Stable: unknown ones first, and of these the last by name.
-            names.sort_by_key(&known);
-            for name in names.into_iter().take(surplus) {
-                self.plugins.remove(&name);
-                let path = folder.join(format!("{name}.wasm"));
-                self.refused.insert(path, Refusal::TooMany);
-            }
-        }
-        self
-    }
-}
-
 /// Why a file is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -101,76 +66,45 @@ pub enum Refusal {
     TooMany,
 }
 
-/// Lists `folder`. Sub-folders and other files are left alone.
-///
-/// # Errors
-/// When the folder can't be read.
-pub fn list(folder: &Path) -> io::Result<Listing> {
-    let mut listing = Listing::default();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        let is_cwasm = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("cwasm"));
-        let is_wasm = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("wasm"));
-        if !is_wasm && !is_cwasm {
-            continue;
-        }
-        // A file may vanish between two looks.
-        let Ok(metadata) = fs::symlink_metadata(&path) else {
-            continue;
-        };
-        if metadata.is_dir() {
-            continue;
-        }
-        let named = if is_cwasm {
-            Err(Refusal::Compiled)
-        } else {
-            name_of(&path)
-        };
-        match named {
-            Ok(name) => {
-                let found = check(&metadata).map(|()| Files {
-                    wasm: stamp(&metadata),
-                    manifest: fs::symlink_metadata(folder.join(format!("{name}.toml")))
-                        .ok()
-                        .as_ref()
-                        .map(stamp),
-                });
-                listing.plugins.insert(name, found);
-            }
-            Err(refusal) => {
-                listing.refused.insert(path, refusal);
-            }
-        }
+/// The files of a plugin as they are; `None` where there are none.
+pub(super) fn files(folder: &Path, name: &PluginName) -> Option<Found> {
+    let wasm = fs::symlink_metadata(folder.join(format!("{name}.wasm"))).ok()?;
+    if wasm.is_dir() {
+        return None;
     }
-    Ok(listing)
-}
-
-fn name_of(path: &Path) -> Result<PluginName, Refusal> {
-    if path.extension().is_some_and(|ending| ending != "wasm") {
-        return Err(Refusal::Ending);
-    }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(PluginName::new(&stem)?)
+    let manifest = fs::symlink_metadata(folder.join(format!("{name}.toml")));
+    Some(check(&wasm).map(|()| Files {
+        wasm: stamp(&wasm),
+        manifest: manifest.ok().as_ref().map(stamp),
+    }))
 }
 
 fn check(metadata: &fs::Metadata) -> Result<(), Refusal> {
-    let kind = metadata.file_type();
-    if !kind.is_file() {
-        return Err(Refusal::NotAFile(if kind.is_symlink() {
-            "a symbolic link"
-        } else if kind.is_fifo() {
-            "a FIFO"
-        } else if kind.is_socket() {
-            "a socket"
-        } else {
-            "a device"
-        }));
+    if let Some(other) = kind_of(metadata) {
+        return Err(Refusal::NotAFile(other));
     }
     if metadata.len() > MAX_WASM {
         return Err(Refusal::TooLarge(metadata.len()));
     }
     Ok(())
+}
+
+/// What it is if it is no regular file.
+fn kind_of(metadata: &fs::Metadata) -> Option<&'static str> {
+    let kind = metadata.file_type();
+    if kind.is_file() {
+        None
+    } else if kind.is_symlink() {
+        Some("a symbolic link")
+    } else if kind.is_fifo() {
+        Some("a FIFO")
+    } else if kind.is_socket() {
+        Some("a socket")
+    } else if kind.is_dir() {
+        Some("a folder")
+    } else {
+        Some("a device")
+    }
 }
 
 fn stamp(metadata: &fs::Metadata) -> Stamp {
@@ -193,24 +127,34 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 /// Opens a regular file as [`read`] does.
 pub(super) fn open(path: &Path) -> io::Result<File> {
+    let refused = |kind| Err(io::Error::other(Refusal::NotAFile(kind)));
+    // Opening a device can have it do something.
+    if let Some(other) = kind_of(&fs::symlink_metadata(path)?) {
+        return refused(other);
+    }
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::options()
         .read(true)
         .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
         .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+    match kind_of(&file.metadata()?) {
+        Some(other) => refused(other),
+        None => Ok(file),
     }
-    Ok(file)
 }
 
 /// Reads at most `limit` bytes.
 pub(super) fn read_open(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let too_large = || io::Error::other(format!("it has more than {limit} bytes"));
+    if file.metadata()?.len() > limit {
+        return Err(too_large());
+    }
+    // It may grow meanwhile.
     let mut bytes = Vec::new();
     let mut bounded = file.take(limit.saturating_add(1));
     bounded.read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(io::Error::other(format!("it has more than {limit} bytes")));
+        return Err(too_large());
     }
     Ok(bytes)
 }
@@ -218,82 +162,6 @@ pub(super) fn read_open(file: File, limit: u64) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn name(text: &str) -> PluginName {
-        PluginName::new(text).expect("a good name")
-    }
-
-    #[test]
-    fn only_regular_wasm_files_with_good_names_are_plugins() {
-        let folder = tempfile::tempdir().expect("a scratch folder");
-        let at = |file: &str| folder.path().join(file);
-        fs::write(at("greeter.wasm"), b"\0asm").expect("written");
-        fs::write(at("greeter.toml"), b"").expect("written");
-        fs::write(at("notes.txt"), b"").expect("written");
-        fs::write(at("Greeter.wasm"), b"\0asm").expect("written");
-        fs::write(at("fast.cwasm"), b"\x7fELF").expect("written");
-        fs::create_dir(at("sources.wasm")).expect("made");
-        std::os::unix::fs::symlink("/etc/passwd", at("link.wasm")).expect("linked");
-
-        fs::write(at("loud.wAsM"), b"\0asm").expect("written");
-
-        let listing = list(folder.path()).expect("it can be read");
-
-        assert_eq!(
-            listing.plugins.keys().collect::<Vec<_>>(),
-            [&name("greeter"), &name("link")]
-        );
-        let greeter = listing.plugins[&name("greeter")].as_ref();
-        assert!(greeter.expect("it is usable").manifest.is_some());
-        let refusal = |file: &str| listing.refused.get(&at(file)).cloned();
-        assert!(matches!(refusal("Greeter.wasm"), Some(Refusal::Name(_))));
-        assert_eq!(refusal("fast.cwasm"), Some(Refusal::Compiled));
-        assert_eq!(refusal("loud.wAsM"), Some(Refusal::Ending));
-        assert_eq!(listing.refused.len(), 3);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_used_is_still_there_under_its_name() {
-        let folder = tempfile::tempdir().expect("a scratch folder");
-        let at = |file: &str| folder.path().join(file);
-        std::os::unix::fs::symlink("/etc/passwd", at("link.wasm")).expect("linked");
-        std::os::unix::net::UnixListener::bind(at("socket.wasm")).expect("bound");
-        let sized = |file: &str, size: u64| {
-            let file = File::create(at(file)).expect("created");
-            file.set_len(size).expect("sized");
-        };
-        sized("fits.wasm", contract::MAX_BYTES as u64);
-        sized("large.wasm", contract::MAX_BYTES as u64 + 1);
-
-        let listing = list(folder.path()).expect("it can be read");
-
-        assert!(listing.refused.is_empty());
-        let found = |text: &str| listing.plugins[&name(text)].clone();
-        assert_eq!(found("link"), Err(Refusal::NotAFile("a symbolic link")));
-        assert_eq!(found("socket"), Err(Refusal::NotAFile("a socket")));
-        assert!(found("fits").is_ok());
-        assert!(matches!(found("large"), Err(Refusal::TooLarge(_))));
-    }
-
-    #[test]
-    fn one_file_too_many_evicts_none_that_is_known() {
-        let folder = tempfile::tempdir().expect("a scratch folder");
-        for file in ["a", "b", "y", "z"] {
-            fs::write(folder.path().join(format!("{file}.wasm")), b"\0asm").expect("written");
-        }
-        let known = name("z");
-
-        let listing = list(folder.path()).expect("it can be read");
-        let listing = listing.bounded(folder.path(), 2, |name| *name == known);
-
-        assert_eq!(
-            listing.plugins.keys().collect::<Vec<_>>(),
-            [&name("a"), &name("z")]
-        );
-        let refusal = listing.refused.get(&folder.path().join("b.wasm"));
-        assert_eq!(refusal, Some(&Refusal::TooMany));
-        assert_eq!(listing.refused.len(), 2);
-    }
 
     #[test]
     fn a_link_is_not_followed_even_when_it_appears_after_the_listing() {

@@ -27,11 +27,13 @@ use tracing::{error, info, warn};
 
 use super::cache::{CodeCache, ContentHash};
 use super::compile::Compiler;
-use super::folder::{self, Found, Listing, MAX_PLUGINS, Refusal};
+use super::folder::Found;
+use super::listing::{self, Listing};
 use super::load::{Kept, Linked, Loaded, Problem, Workbench, first_subscription};
 use super::loads::Loads;
 use super::manifest::Policy;
 use super::notes::{Note, Notes};
+use super::refusals::Refusals;
 use super::registry::Registry;
 use super::settle::{Change, Settler};
 use super::watch::Watch;
@@ -121,7 +123,7 @@ impl Loader {
             settler,
             loads: Loads::new(),
             running: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            refusals: Refusals::default(),
             list_failed: false,
             listed,
         };
@@ -161,7 +163,7 @@ struct Folder {
     /// What was swapped in last, or runs since that was rolled back.
     running: BTreeMap<PluginName, Arc<Plugin>>,
     /// What has been said about files that are no plugins.
-    refused: BTreeMap<PathBuf, Refusal>,
+    refusals: Refusals,
     list_failed: bool,
     listed: watch::Sender<bool>,
 }
@@ -173,6 +175,7 @@ impl Folder {
         let mut look = true;
         loop {
             if look {
+                let started = Instant::now();
                 look_again = match self.list().await {
                     Ok(listing) => self.look(listing).await,
                     Err(problem) => {
@@ -181,6 +184,7 @@ impl Folder {
                         None
                     }
                 };
+                watch.took(started.elapsed());
             }
             look = tokio::select! {
                 // First, so that no load is begun without knowing of it.
@@ -201,17 +205,16 @@ impl Folder {
 
     async fn list(&self) -> io::Result<Listing> {
         let folder = self.options.folder.clone();
-        let listing = spawn_blocking(move || folder::list(&folder)).await;
-        let known = |name: &PluginName| self.known.contains_key(name);
-        Ok(listing
-            .map_err(io::Error::other)??
-            .bounded(&self.options.folder, MAX_PLUGINS, known))
+        let known: BTreeSet<_> = self.known.keys().cloned().collect();
+        spawn_blocking(move || listing::list(&folder, |name| known.contains(name)))
+            .await
+            .map_err(io::Error::other)?
     }
 
     /// Works through a listing; returns when to look again.
     async fn look(&mut self, listing: Listing) -> Option<Instant> {
         self.list_failed = false;
-        self.say_refused(listing.refused);
+        self.refusals.say(listing.refused, listing.more_refused);
         let plugins = listing.plugins;
         let first = !*self.listed.borrow();
         if first && plugins.is_empty() && !self.known.is_empty() {
@@ -442,16 +445,6 @@ impl Folder {
         } else if was_known {
             info!(endpoint = %key.endpoint, plugin = %name, "plugin taken off the list: {why}");
         }
-    }
-
-    /// Says once for each file why it is no plugin.
-    fn say_refused(&mut self, refused: BTreeMap<PathBuf, Refusal>) {
-        for (path, refusal) in &refused {
-            if self.refused.get(path) != Some(refusal) {
-                warn!(file = ?path, "a file in the plugins folder is not taken: {refusal}");
-            }
-        }
-        self.refused = refused;
     }
 
     fn cannot_list(&mut self, problem: &io::Error) {

@@ -1,6 +1,6 @@
 //! The plugins folder: what lies in it becomes running plugins.
 //!
-//! [`watch`] says that something may have changed; [`folder`] lists what is
+//! [`watch`] says that something may have changed; [`listing`] is what is
 //! there; [`settle`] decides which changes have come to rest. For each of those
 //! the [`loader`] starts a [`load`], which reads the file, has it compiled by a
 //! child process ([`compile`], answered by [`child`], which [`confine`] takes
@@ -18,11 +18,13 @@ pub mod child;
 pub mod compile;
 pub mod confine;
 pub mod folder;
+pub mod listing;
 mod load;
 pub mod loader;
 mod loads;
 pub mod manifest;
 pub mod notes;
+mod refusals;
 pub mod registry;
 pub mod settle;
 mod smoke;

@@ -26,8 +26,8 @@ struct Seen {
     /// The state at the last listing.
     latest: State,
     since: Instant,
-    /// The state that was acted on; `None` for a plugin of an earlier run, of
-    /// which nobody knows.
+    /// The state that was acted on; `None` for none yet: a plugin that is new, or
+    /// of an earlier run.
     settled: Option<State>,
 }
 
@@ -64,7 +64,9 @@ impl Settler {
             let seen = self.seen.entry(name.clone()).or_insert(Seen {
                 latest: None,
                 since: now,
-                settled: Some(None),
+                // It is put on the list as soon as it is seen: that it has gone
+                // again is a change, however soon that is.
+                settled: None,
             });
             seen.see(Some(found), now);
         }
@@ -110,7 +112,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugins::folder;
+    use crate::plugins::listing;
 
     struct Folder(tempfile::TempDir);
 
@@ -128,7 +130,9 @@ mod tests {
         }
 
         fn list(&self) -> BTreeMap<PluginName, Found> {
-            folder::list(self.0.path()).expect("listed").plugins
+            listing::list(self.0.path(), |_| false)
+                .expect("listed")
+                .plugins
         }
     }
 
@@ -182,6 +186,22 @@ mod tests {
         settler.observe(&folder.list(), start + SETTLE * 2);
         let (changes, _) = settler.observe(&folder.list(), start + SETTLE * 3);
         assert_eq!(changes[0].files, None);
+    }
+
+    #[test]
+    fn a_new_file_that_goes_before_it_rests_is_gone() {
+        let (folder, start) = (Folder::new(), Instant::now());
+        let mut settler = Settler::default();
+        folder.write(b"one");
+        settler.observe(&folder.list(), start);
+        folder.remove();
+        let (changes, again) = settler.observe(&folder.list(), start);
+        assert!(changes.is_empty());
+        assert_eq!(again, Some(start + SETTLE));
+        let (changes, again) = settler.observe(&folder.list(), start + SETTLE);
+        assert_eq!((changes.len(), again), (1, None));
+        assert_eq!(changes[0].files, None);
+        assert!(settler.seen.is_empty());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 use super::child::Answer;
 use super::compile::CompileError;
 use super::confine::Confinement;
+use crate::types::text::{brief, plain};
 
 /// How much of what a crashing child said is shown, in bytes.
 const MAX_COMPLAINT: u64 = 2 << 10;
@@ -145,7 +146,7 @@ impl Ended {
     /// The beginning of what it said, as the end of a message.
     pub(super) fn shown_complaint(&self) -> String {
         let text = String::from_utf8_lossy(&self.complaint);
-        match text.trim().escape_debug().to_string() {
+        match plain(text.trim()).into_owned() {
             nothing if nothing.is_empty() => nothing,
             text => format!(": {text}"),
         }
@@ -155,13 +156,5 @@ impl Ended {
 /// What the child says quotes hostile bytes: nothing that a terminal would obey,
 /// and not without end.
 fn printable(problem: &str) -> String {
-    let mut text: String = problem
-        .chars()
-        .take(MAX_PROBLEM)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if text.len() < problem.len() {
-        text.push('…');
-    }
-    text
+    brief(problem, MAX_PROBLEM).into_owned()
 }

@@ -17,6 +17,10 @@ const RESCAN: Duration = Duration::from_secs(2);
 /// The least time between two looks: a burst of changes is one reason to look.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// After a look that took long, there is a pause of so many times that: a huge
+/// folder that never rests must not keep a processor busy.
+const REST: u32 = 9;
+
 /// Watches one folder.
 pub(super) struct Watch {
     folder: PathBuf,
@@ -26,6 +30,8 @@ pub(super) struct Watch {
     said: bool,
     /// When it was last said that the folder may have changed.
     looked: Instant,
+    /// Not to be said again before.
+    pause: Duration,
 }
 
 impl Watch {
@@ -36,6 +42,7 @@ impl Watch {
             watcher: None,
             said: false,
             looked: Instant::now(),
+            pause: PAUSE,
         };
         watch.start();
         watch
@@ -50,10 +57,15 @@ impl Watch {
         }
         let latest = self.looked + RESCAN;
         let until = deadline.map_or(latest, |deadline| Instant::from_std(deadline).min(latest));
-        tokio::time::sleep_until(self.looked + PAUSE).await;
+        tokio::time::sleep_until(self.looked + self.pause).await;
         // An elapsed timer is as good a reason to look as a change.
         let _ = tokio::time::timeout_at(until, self.changed.notified()).await;
         self.looked = Instant::now();
+    }
+
+    /// A look has taken so long.
+    pub(super) fn took(&mut self, look: Duration) {
+        self.pause = (look * (REST + 1)).clamp(PAUSE, RESCAN);
     }
 
     /// The folder could not be listed: what is watched may be another folder.
@@ -99,7 +111,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::plugins::folder::list;
+    use crate::plugins::listing::list;
 
     #[test]
     fn listing_the_folder_is_no_change_of_it() {
@@ -114,7 +126,7 @@ mod tests {
         .expect("it can be watched");
 
         for _ in 0..3 {
-            list(folder.path()).expect("listed");
+            list(folder.path(), |_| false).expect("listed");
             std::fs::read(&path).expect("read");
         }
         let later = folder.path().join("b.wasm");
@@ -124,6 +136,17 @@ mod tests {
         let first = first.expect("the write is a change").expect("no error");
         assert!(first.kind.is_create(), "{first:?}");
         assert_eq!(first.paths, [later]);
+    }
+
+    #[test]
+    fn a_look_that_takes_long_is_followed_by_a_rest() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let mut watch = Watch::new(folder.path());
+        let millis = Duration::from_millis;
+        for (took, pause) in [(0, PAUSE), (50, millis(500)), (60_000, RESCAN), (1, PAUSE)] {
+            watch.took(millis(took));
+            assert_eq!(watch.pause, pause);
+        }
     }
 
     #[tokio::test]

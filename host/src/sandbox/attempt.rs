@@ -24,7 +24,7 @@ use super::state::{SharedLog, State, Wasi};
 use super::verdict::{self, Failure, Verdict};
 use crate::outbound::{Client, Grants};
 use crate::types::event::Event;
-use crate::types::{DeliveryId, Effects, Given, PluginName};
+use crate::types::{DeliveryId, Effects, Given, PluginKey, PluginName};
 
 /// How many handles an attempt may hold of resources that the component makes up
 /// itself, those of the host's included; each takes some bytes of the host's.
@@ -203,6 +203,10 @@ impl Sandbox {
         let http = || {
             Http::new(
                 Arc::clone(&self.network),
+                PluginKey {
+                    endpoint: attempt.event.endpoint.clone(),
+                    plugin: attempt.plugin.clone(),
+                },
                 Arc::clone(&attempt.grants),
                 attempt.limits.http,
                 attempt.limits.wall,

@@ -13,6 +13,7 @@ pub mod redact;
 pub mod secret;
 pub mod secrets;
 pub mod subscription;
+pub mod text;
 pub mod time;
 
 pub use effects::Effects;

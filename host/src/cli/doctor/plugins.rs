@@ -7,11 +7,12 @@ use super::Inspect;
 use super::report::Report;
 use crate::cli::plugins;
 use crate::config::{EndpointConfig, Limits};
-use crate::plugins::folder::{self, Listing, MAX_MANIFEST, MAX_WASM};
+use crate::plugins::folder::{self, MAX_MANIFEST, MAX_WASM};
+use crate::plugins::listing::{self, Listing};
 use crate::plugins::manifest::{Manifest, Policy};
 use crate::service;
-use crate::types::PluginName;
 use crate::types::secrets::Offer;
+use crate::types::{PluginName, text};
 
 pub(super) fn look(
     endpoint: &EndpointConfig,
@@ -21,7 +22,12 @@ pub(super) fn look(
 ) {
     let folder = &endpoint.plugins;
     // What is wrong with the folder itself is said elsewhere.
-    let Ok(Listing { plugins, refused }) = folder::list(folder) else {
+    let Ok(Listing {
+        plugins,
+        refused,
+        more_refused,
+    }) = listing::list(folder, |_| false)
+    else {
         return;
     };
     if plugins.is_empty() {
@@ -37,8 +43,12 @@ pub(super) fn look(
         );
     }
     for (file, refusal) in refused {
-        let found = format!("{} isn't taken: {refusal}", file.display());
+        let file = file.to_string_lossy();
+        let found = format!("{} isn't taken: {refusal}", text::plain(&file));
         report.warning("plugin", found, None);
+    }
+    if more_refused > 0 {
+        report.warning("plugin", format!("{more_refused} more aren't taken"), None);
     }
     let policy = service::policy(limits);
     for (name, found) in &plugins {

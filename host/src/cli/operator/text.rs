@@ -1,25 +1,11 @@
 //! Texts of events and plugins, made harmless: what comes from outside must not
 //! move the cursor, colour or reorder what an operator reads.
 
-/// Whether a character acts instead of being seen.
-fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            // Marks, embeddings and isolates that reorder a line; line separators.
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
+use crate::types::text::{acts, plain as plain_text};
 
 /// One line for people: `\n`, `\t` and what else acts are written out.
 pub(crate) fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if acts(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
+    plain_text(text).into_owned()
 }
 
 /// JSON text for machines and terminals: what acts is only found inside strings

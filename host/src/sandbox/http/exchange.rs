@@ -15,12 +15,15 @@ use super::super::limits::HttpLimits;
 use super::body::Body;
 use super::network::Network;
 use super::refused::{Refused, Told};
+use super::shares::Connection;
 use crate::outbound::Target;
 use crate::outbound::client::{Request, Waits};
+use crate::types::PluginKey;
 
 /// A request that may be made.
 pub(super) struct Exchange {
     pub(super) network: Arc<Network>,
+    pub(super) plugin: PluginKey,
     pub(super) slots: Arc<Semaphore>,
     pub(super) limits: HttpLimits,
     pub(super) waits: Waits,
@@ -36,7 +39,7 @@ pub(super) struct Exchange {
 /// A place among the attempt's requests, and among those of the host.
 pub(super) struct Slot {
     _own: OwnedSemaphorePermit,
-    _hosts: OwnedSemaphorePermit,
+    _hosts: Connection,
 }
 
 impl Exchange {
@@ -55,8 +58,16 @@ impl Exchange {
     }
 
     async fn answer(self) -> Result<hyper::Response<WasiBody>, Refused> {
-        let (connections, limit) = (&self.network.connections, self.limits.concurrent);
-        let slot = Slot::free(&self.slots, connections, limit, self.waits.connect).await?;
+        let (limit, wait) = (self.limits.concurrent, self.waits.connect);
+        let own = timeout(wait, self.slots.acquire_owned()).await;
+        let Ok(Ok(own)) = own else {
+            return Err(Refused::Slots { limit, wait });
+        };
+        let hosts = timeout(wait, self.network.connections.take(&self.plugin)).await;
+        let slot = Slot {
+            _own: own,
+            _hosts: hosts.map_err(|_elapsed| Refused::Busy(wait))?,
+        };
         let mut headers = self.headers;
         // Stated anew for the body as it is.
         headers.remove(CONTENT_LENGTH);
@@ -74,27 +85,6 @@ impl Exchange {
         let most = self.limits.response_body;
         Ok(answer.map(|live| Body::new(live, slot, most, self.between, self.told).boxed_unsync()))
     }
-}
-
-impl Slot {
-    async fn free(
-        own: &Arc<Semaphore>,
-        hosts: &Arc<Semaphore>,
-        limit: usize,
-        wait: Duration,
-    ) -> Result<Self, Refused> {
-        Ok(Self {
-            _own: free(own, wait)
-                .await
-                .ok_or(Refused::Slots { limit, wait })?,
-            _hosts: free(hosts, wait).await.ok_or(Refused::Busy(wait))?,
-        })
-    }
-}
-
-async fn free(slots: &Arc<Semaphore>, wait: Duration) -> Option<OwnedSemaphorePermit> {
-    let free = timeout(wait, Arc::clone(slots).acquire_owned()).await;
-    free.ok()?.ok()
 }
 
 /// The whole body: a request is sent when it is known to be one.

@@ -10,13 +10,15 @@
 //!
 //! All of an attempt's exchanges belong to resources of its store: dropping the
 //! store ends them and closes their connections. [`guard`] bounds what the guest
-//! can have the host hold; [`network`] bounds all attempts together.
+//! can have the host hold; [`network`] bounds all attempts together, and [`shares`] each
+//! plugin's part of that.
 
 mod body;
 mod exchange;
 pub(super) mod guard;
 mod network;
 mod refused;
+mod shares;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,7 @@ use super::limits::HttpLimits;
 use super::state::{SharedLog, State};
 use crate::outbound::client::{Waits, is_reserved};
 use crate::outbound::{Grants, Target};
+use crate::types::PluginKey;
 
 /// How much of a request's body the host takes before it is asked for.
 const CHUNK: usize = 16 << 10;
@@ -52,6 +55,7 @@ pub(super) struct Http {
 /// What decides on requests and starts them.
 struct Requests {
     network: Arc<Network>,
+    plugin: PluginKey,
     grants: Arc<Grants>,
     limits: HttpLimits,
     /// The attempt's time in all, below which each wait stays.
@@ -69,6 +73,7 @@ type Answer = (
 impl Http {
     pub(super) fn new(
         network: Arc<Network>,
+        plugin: PluginKey,
         grants: Arc<Grants>,
         limits: HttpLimits,
         wall: Duration,
@@ -82,6 +87,7 @@ impl Http {
             ctx,
             requests: Requests {
                 network,
+                plugin,
                 grants,
                 limits,
                 wall,
@@ -112,6 +118,7 @@ impl Requests {
         self.grants.check_target(head.method.as_str(), &target)?;
         Ok(Exchange {
             network: Arc::clone(&self.network),
+            plugin: self.plugin.clone(),
             slots: Arc::clone(&self.slots),
             limits: self.limits,
             waits: self.waits(options),

@@ -6,12 +6,12 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use super::shares::Connections;
 use crate::outbound::Client;
 
-/// Connections of all attempts together.
+/// Connections of all attempts together, shared as [`shares`](super::shares) says.
 const MAX_CONNECTIONS: usize = 256;
 
 /// Threads that look up names. A look-up can't be cancelled, so that many slow
@@ -24,7 +24,7 @@ const NICENESS: i32 = 5;
 /// The way out.
 pub(in crate::sandbox) struct Network {
     pub(super) client: Client,
-    pub(super) connections: Arc<Semaphore>,
+    pub(super) connections: Arc<Connections>,
     handle: Handle,
     runtime: Option<Runtime>,
 }
@@ -44,7 +44,7 @@ impl Network {
             .build()?;
         Ok(Self {
             client,
-            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            connections: Arc::new(Connections::new(MAX_CONNECTIONS)),
             handle: runtime.handle().clone(),
             runtime: Some(runtime),
         })

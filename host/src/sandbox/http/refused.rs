@@ -26,7 +26,8 @@ pub(super) enum Refused {
     )]
     Slots { limit: usize, wait: Duration },
     #[error(
-        "all connections of this host for HTTP requests of plugins are in use: none was free within {0:?}"
+        "the connections of this host for HTTP requests are shared among its plugins: \
+         none was free for this one within {0:?}"
     )]
     Busy(Duration),
     #[error("the URL has a limit of {limit} bytes, and this one has {asked}")]
