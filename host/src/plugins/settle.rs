@@ -27,7 +27,8 @@ struct Seen {
     latest: State,
     since: Instant,
     /// The state that was acted on; `None` for a plugin of an earlier run, of
-    /// which nobody knows.
+    /// which nobody knows, and for a new one: it is on the list as soon as it is
+    /// seen, so that it is gone has to be said even if it never rested.
     settled: Option<State>,
 }
 
@@ -64,7 +65,7 @@ impl Settler {
             let seen = self.seen.entry(name.clone()).or_insert(Seen {
                 latest: None,
                 since: now,
-                settled: Some(None),
+                settled: None,
             });
             seen.see(Some(found), now);
         }
@@ -182,6 +183,21 @@ mod tests {
         settler.observe(&folder.list(), start + SETTLE * 2);
         let (changes, _) = settler.observe(&folder.list(), start + SETTLE * 3);
         assert_eq!(changes[0].files, None);
+    }
+
+    #[test]
+    fn a_file_that_goes_before_it_rests_is_gone() {
+        let (folder, start) = (Folder::new(), Instant::now());
+        let mut settler = Settler::default();
+        folder.write(b"one");
+        settler.observe(&folder.list(), start);
+        folder.remove();
+        settler.observe(&folder.list(), start);
+        let (changes, again) = settler.observe(&folder.list(), start + SETTLE);
+        assert_eq!(changes[0].files, None);
+        assert_eq!(again, None);
+        let (changes, _) = settler.observe(&folder.list(), start + SETTLE * 2);
+        assert!(changes.is_empty());
     }
 
     #[test]
