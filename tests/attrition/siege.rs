@@ -22,10 +22,16 @@ const GOOD: &str = "good";
 
 /// Clients that post side by side.
 const CLIENTS: u64 = 8;
-/// Events that each of them posts in a row.
-const EVENTS: u64 = 8;
+/// Attempts that one round of posting makes, roughly.
+const ROUND: u64 = 512;
 /// The most deliveries that wait when the next events come.
 const BACKLOG: u64 = 500;
+
+/// Large events that come first, for the good plugin alone: with these the store's page
+/// caches are as large as they may become, and what grows from then on is none of
+/// them.
+const LARGE: u64 = 800;
+const LARGE_BYTES: usize = 64 << 10;
 
 /// How long the host's CPU use is looked at, and how much of it is rest.
 const LOOK: Duration = Duration::from_millis(200);
@@ -35,7 +41,7 @@ pub(crate) struct Siege {
     host: Host,
     /// Those that are made of text: compiled in no time.
     light: Vec<(&'static str, Vec<u8>)>,
-    count: usize,
+    count: u64,
     rng: Rng,
     events: u64,
     replaced: u64,
@@ -50,6 +56,8 @@ impl Siege {
         };
         let host = Host::start(env!("CARGO_BIN_EXE_hookbox"), options);
         host.install(GOOD, &wat::plugin(World::ChatPush, "", "(i32.const 16)"));
+        let large = "x".repeat(LARGE_BYTES);
+        (0..LARGE).for_each(|number| host.post_chat(&format!("large-{number}"), &large));
         let villains = villains();
         let mut fixtures = Fixtures::default();
         let mut light = Vec::new();
@@ -70,7 +78,7 @@ impl Siege {
         Self {
             host,
             light,
-            count: villains.len(),
+            count: villains.len() as u64,
             rng: Rng::with_seed(seed),
             events: 0,
             replaced: 0,
@@ -101,23 +109,24 @@ impl Siege {
     fn made(&self) -> u64 {
         let counts = self.host.api("/api/counts");
         let count = |state: &str| counts[state].as_u64().expect("a count");
-        (count("done") + count("dead")).saturating_sub(self.events)
+        (count("done") + count("dead")).saturating_sub(self.events + LARGE)
     }
 
     fn post(&mut self) {
         let (host, before) = (&self.host, self.events);
+        let each = (ROUND / CLIENTS / self.count).max(1);
         thread::scope(|scope| {
             for client in 0..CLIENTS {
                 scope.spawn(move || {
-                    for event in 0..EVENTS {
-                        let number = before + client * EVENTS + event;
+                    for event in 0..each {
+                        let number = before + client * each + event;
                         // Asserts that it is answered 200.
                         host.post_chat(&format!("session-{number}"), "do your worst");
                     }
                 });
             }
         });
-        self.events += CLIENTS * EVENTS;
+        self.events += CLIENTS * each;
     }
 
     /// Puts another version of a villain into the folder and waits until it runs.
@@ -155,7 +164,7 @@ impl Siege {
     /// Asserts that the good plugin has handled each event, and that the host is well.
     pub(crate) fn check(&mut self) {
         let handled = self.deliveries(GOOD);
-        let expected = BTreeMap::from([("done".to_owned(), self.events)]);
+        let expected = BTreeMap::from([("done".to_owned(), LARGE + self.events)]);
         assert_eq!(handled, expected, "what has become of the good plugin's");
         let panics = self.host.log.matching(|line| message(line).is_empty());
         assert!(panics.is_empty(), "the host panicked: {panics:?}");
