@@ -12,8 +12,6 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::peer::Peer;
-
 /// How many connections post at once.
 pub(crate) const CONNECTIONS: u64 = 64;
 
@@ -27,9 +25,9 @@ static BODIES: AtomicU64 = AtomicU64::new(0);
 pub(crate) type Latencies = Vec<Duration>;
 
 /// Every connection posts its next body as soon as it has an answer.
-pub(crate) async fn full_speed(peer: &Peer, time: Duration) -> io::Result<Latencies> {
+pub(crate) async fn full_speed(address: &str, time: Duration) -> io::Result<Latencies> {
     let end = Instant::now() + time;
-    over_connections(peer, move |mut connection, _| async move {
+    over_connections(address, move |mut connection, _| async move {
         let mut latencies = Vec::new();
         while Instant::now() < end {
             let request = connection.request();
@@ -44,11 +42,11 @@ pub(crate) async fn full_speed(peer: &Peer, time: Duration) -> io::Result<Latenc
 
 /// `rate` requests a second, evenly spaced. A request that could not be sent in
 /// time because the last answer was late counts from when it was due.
-pub(crate) async fn steady(peer: &Peer, time: Duration, rate: u64) -> io::Result<Latencies> {
+pub(crate) async fn steady(address: &str, time: Duration, rate: u64) -> io::Result<Latencies> {
     let start = Instant::now();
     let interval = Duration::from_secs(1) * u32::try_from(CONNECTIONS).unwrap_or(1)
         / u32::try_from(rate).unwrap_or(1);
-    over_connections(peer, move |mut connection, index| async move {
+    over_connections(address, move |mut connection, index| async move {
         let mut latencies = Vec::new();
         let offset = interval.mul_f64(index as f64 / CONNECTIONS as f64);
         let mut due = start + offset;
@@ -64,7 +62,7 @@ pub(crate) async fn steady(peer: &Peer, time: Duration, rate: u64) -> io::Result
     .await
 }
 
-async fn over_connections<F, W>(peer: &Peer, work: W) -> io::Result<Latencies>
+async fn over_connections<F, W>(address: &str, work: W) -> io::Result<Latencies>
 where
     W: Fn(Connection, u64) -> F + Send + Sync + 'static,
     F: Future<Output = io::Result<Latencies>> + Send + 'static,
@@ -72,7 +70,7 @@ where
     let work = Arc::new(work);
     let mut tasks = JoinSet::new();
     for index in 0..CONNECTIONS {
-        let connection = Connection::open(&peer.address, index).await?;
+        let connection = Connection::open(address, index).await?;
         let work = Arc::clone(&work);
         tasks.spawn(async move { work(connection, index).await });
     }

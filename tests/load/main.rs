@@ -7,6 +7,10 @@
 //! native axum server that verifies, parses and answers ([`native`]), the host
 //! without a plugin, and the host with one Rust plugin. All have the same number
 //! of threads for HTTP; CPU time is each child's own.
+//!
+//! `cargo bench -p hookbox --bench load -- --hostile [--pairs 7 --seconds 3 --rate 500 --only NAME]`
+//!
+//! Measures instead what the ingest path notices of each kind of harm ([`hostile`]).
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -15,46 +19,58 @@
 )]
 
 mod client;
+mod folder;
+mod harm;
+mod hostile;
 mod native;
+mod options;
 mod peer;
 mod report;
+mod villain;
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
+use options::Options;
 use peer::Peer;
 use report::{Round, Summary};
+use tokio::runtime::Runtime;
 
-/// What the command line says.
-#[derive(Clone, Copy, Debug)]
-struct Options {
-    seconds: u64,
-    rounds: usize,
-    rate: u64,
-}
-
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut args = std::env::args().skip(1).peekable();
     if args.peek().map(String::as_str) == Some("--native-peer") {
-        return native::serve();
+        native::serve()?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let options = parse(args)?;
+    let options = Options::parse(args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    if options.hostile {
+        return hostile::measure(&options, &runtime);
+    }
+    costs(&options, &runtime)?;
+    Ok(ExitCode::SUCCESS)
+}
 
+/// The log's filter where the log is not what is measured.
+const FEW: &str = "warn,hookbox::cli=info";
+
+/// What an answer costs, and what handling costs.
+fn costs(options: &Options, runtime: &Runtime) -> Result<(), Box<dyn Error>> {
     eprintln!("building the plugin order-finder …");
     let plugin = peer::build_plugin()?;
     let peers = [
         Peer::native()?,
-        Peer::host("host, no plugin", None)?,
-        Peer::host("host, one plugin", Some(&plugin))?,
+        Peer::host("host, no plugin", None, FEW)?,
+        Peer::host("host, one plugin", Some(&plugin), FEW)?,
     ];
 
     // Not counted: caches fill, files grow to their usual size.
     for peer in &peers {
         eprintln!("warming up: {}", peer.name);
-        runtime.block_on(client::full_speed(peer, Duration::from_secs(2)))?;
+        runtime.block_on(client::full_speed(&peer.address, Duration::from_secs(2)))?;
         peer.wait_handled()?;
     }
 
@@ -65,10 +81,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (index, peer) in peers.iter().enumerate() {
             let time = Duration::from_secs(options.seconds);
             full[index].push(Round::measure(peer, || {
-                runtime.block_on(client::full_speed(peer, time))
+                runtime.block_on(client::full_speed(&peer.address, time))
             })?);
             steady[index].push(Round::measure(peer, || {
-                runtime.block_on(client::steady(peer, time, options.rate))
+                runtime.block_on(client::steady(&peer.address, time, options.rate))
             })?);
         }
     }
@@ -89,31 +105,4 @@ fn summaries<'a>(peers: &'a [Peer], rounds: &[Vec<Round>]) -> Vec<Summary<'a>> {
     pairs
         .map(|(peer, rounds)| Summary::new(&peer.name, rounds))
         .collect()
-}
-
-fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, Box<dyn Error>> {
-    let mut options = Options {
-        seconds: 5,
-        rounds: 5,
-        rate: 500,
-    };
-    while let Some(arg) = args.next() {
-        let mut number = || -> Result<u64, Box<dyn Error>> {
-            let value = args.next().ok_or_else(|| format!("{arg} needs a number"))?;
-            Ok(value.parse()?)
-        };
-        match arg.as_str() {
-            "--seconds" => options.seconds = number()?.max(1),
-            "--rounds" => options.rounds = usize::try_from(number()?)?.max(1),
-            "--rate" => options.rate = number()?.max(1),
-            // cargo bench passes this to every benchmark.
-            "--bench" => {}
-            other => {
-                return Err(
-                    format!("unknown argument {other}; known: --seconds --rounds --rate").into(),
-                );
-            }
-        }
-    }
-    Ok(options)
 }

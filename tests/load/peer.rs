@@ -5,12 +5,15 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use hookbox::toolchain;
+use hookbox_testkit::usage::Usage;
 use hookbox_testkit::{Host, HostOptions};
 
 use crate::client::SECRET;
+
+/// The plugin that handles every event.
+pub(crate) const GOOD: &str = "order-finder";
 
 /// One of the children.
 pub(crate) struct Peer {
@@ -23,13 +26,6 @@ pub(crate) struct Peer {
 enum Process {
     Native(Child),
     Host(Box<Host>),
-}
-
-/// How much a child has used since its start.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
-    pub(crate) cpu: Duration,
-    pub(crate) resident: u64,
 }
 
 impl Peer {
@@ -49,19 +45,25 @@ impl Peer {
         })
     }
 
-    pub(crate) fn host(name: &str, plugin: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+    /// A host with that filter of its log; empty for its default.
+    pub(crate) fn host(
+        name: &str,
+        plugin: Option<&Path>,
+        log: &str,
+    ) -> Result<Self, Box<dyn Error>> {
         let config = "[[auth]]\ntype = \"hmac\"\nsecret = \"env:LOAD_SECRET\"\n";
         let host = Host::start(
             env!("CARGO_BIN_EXE_hookbox"),
             HostOptions {
                 config: config.into(),
                 env: vec![("LOAD_SECRET".into(), SECRET.into())],
-                log: "warn,hookbox::cli=info".into(),
+                log: log.into(),
+                brief: true,
                 ..HostOptions::default()
             },
         );
         if let Some(plugin) = plugin {
-            host.install("order-finder", &fs::read(plugin)?);
+            host.install(GOOD, &fs::read(plugin)?);
         }
         Ok(Self {
             name: name.into(),
@@ -69,6 +71,14 @@ impl Peer {
             process: Process::Host(Box::new(host)),
             handles: plugin.is_some(),
         })
+    }
+
+    /// The host, if it is one.
+    pub(crate) fn as_host(&self) -> Option<&Host> {
+        match &self.process {
+            Process::Native(_) => None,
+            Process::Host(host) => Some(host),
+        }
     }
 
     /// Waits until everything that was posted is handled.
@@ -88,32 +98,7 @@ impl Peer {
             Process::Native(child) => child.id(),
             Process::Host(host) => host.pid(),
         };
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // The name in parentheses may hold spaces; the fields after it don't.
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
-        let ticks = |index: usize| {
-            fields
-                .get(index)
-                .and_then(|text| text.parse::<u64>().ok())
-                .unwrap_or(0)
-        };
-        let per_second = rustix::param::clock_ticks_per_second();
-        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let resident = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok())
-            .unwrap_or(0);
-        Ok(Usage {
-            // utime and stime are the fields 14 and 15 of the whole line.
-            cpu: Duration::from_secs_f64((ticks(11) + ticks(12)) as f64 / per_second as f64),
-            resident: resident * 1024,
-        })
+        Ok(Usage::of(pid)?)
     }
 }
 
@@ -133,7 +118,7 @@ pub(crate) fn build_plugin() -> Result<PathBuf, Box<dyn Error>> {
     fs::create_dir_all(&out)?;
     let mut say = |line: &str| eprintln!("  {line}");
     let built = toolchain::build_plugin(
-        &root.join("plugins/order-finder"),
+        &root.join("plugins").join(GOOD),
         &out,
         &toolchain::Options::default(),
         &mut say,

@@ -47,7 +47,8 @@ impl Round {
     }
 }
 
-fn quantile(sorted: &[Duration], q: f64) -> Duration {
+/// The `q`-quantile of sorted times.
+pub(crate) fn quantile(sorted: &[Duration], q: f64) -> Duration {
     let index = (sorted.len() as f64 * q) as usize;
     sorted
         .get(index.min(sorted.len().saturating_sub(1)))
@@ -84,7 +85,8 @@ impl<'a> Summary<'a> {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The one in the middle.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

@@ -5,7 +5,7 @@
 //! [`wat`] makes plugins out of a few lines of WebAssembly text, for what no
 //! language would let one write. [`disk`] is a disk that loses its power, fills up
 //! or fails, and [`recorder`] a server that writes down what it gets. [`hostile`] is a
-//! catalogue of plugins that mean harm. Nothing here sleeps for a guess: a test waits
+//! catalogue of plugins that mean harm, [`usage`] what a process has used. Nothing here sleeps for a guess: a test waits
 //! for a log line or an answer, with a generous limit.
 
 pub mod disk;
@@ -15,6 +15,7 @@ pub mod log;
 pub mod process;
 pub mod recorder;
 pub mod samples;
+pub mod usage;
 pub mod wat;
 
 pub use process::{Host, HostOptions};

@@ -25,12 +25,32 @@ impl Log {
     /// Follows `stream` on a thread of its own.
     #[must_use]
     pub fn follow(stream: impl Read + Send + 'static) -> Self {
+        Self::follow_some(stream, |_| true)
+    }
+
+    /// As [`Log::follow`], and keeps only the lines that are `wanted` as they are
+    /// written.
+    #[must_use]
+    pub fn follow_some(
+        stream: impl Read + Send + 'static,
+        wanted: impl Fn(&[u8]) -> bool + Send + 'static,
+    ) -> Self {
         let log = Self::default();
         let writer = log.clone();
         thread::spawn(move || {
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                writer.change(|lines| lines.lines.push(value));
+            let mut stream = BufReader::with_capacity(64 << 10, stream);
+            let mut line = Vec::new();
+            while stream
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|read| read > 0)
+            {
+                let text = line.trim_ascii_end();
+                if wanted(text) {
+                    let text = || Value::String(String::from_utf8_lossy(text).into_owned());
+                    let value = serde_json::from_slice(&line).unwrap_or_else(|_| text());
+                    writer.change(|lines| lines.lines.push(value));
+                }
+                line.clear();
             }
             writer.change(|lines| lines.ended = true);
         });

@@ -21,6 +21,9 @@ pub struct HostOptions {
     pub env: Vec<(String, String)>,
     /// The log's filter (`RUST_LOG`); empty for the host's own default.
     pub log: String,
+    /// Of its log, keep only that it is up and the messages of panics, for hosts
+    /// whose plugins say more than a test can hold.
+    pub brief: bool,
     /// A folder for its files that stays; a scratch folder if `None`.
     pub folder: Option<PathBuf>,
 }
@@ -44,6 +47,9 @@ pub struct Host {
     pub admin: String,
     client: Client,
 }
+
+/// What it says when it is up.
+const UP: &str = "hookbox is up";
 
 impl Host {
     /// Starts `program serve` with an empty plugins folder and waits until it is
@@ -104,7 +110,7 @@ impl Host {
             if self.exited().is_some() {
                 return Some(false);
             }
-            let up = self.log.matching(|line| message(line) == "hookbox is up");
+            let up = self.log.matching(|line| message(line) == UP);
             self.learn_addresses(up.first()?);
             let answer = self.client.get(&format!("{}/readyz", self.url)).ok()?;
             (answer.status == 200).then_some(true)
@@ -127,7 +133,7 @@ impl Host {
     fn wait_ready(&mut self) {
         let up = self
             .log
-            .wait("the host to be up", |line| message(line) == "hookbox is up");
+            .wait("the host to be up", |line| message(line) == UP);
         self.learn_addresses(&up);
         wait_for("the host to be ready", || {
             let answer = self.client.get(&format!("{}/readyz", self.url)).ok()?;
@@ -330,5 +336,21 @@ fn spawn(program: &Path, folder: &Path, options: &HostOptions) -> (Child, Log) {
     }
     let mut child = command.spawn().expect("the host's program starts");
     let stderr = child.stderr.take().expect("its log is piped");
-    (child, Log::follow(stderr))
+    let log = if options.brief {
+        Log::follow_some(stderr, is_up_or_panic)
+    } else {
+        Log::follow(stderr)
+    };
+    (child, log)
+}
+
+/// Whether a line, as it is written, is the one that tells the addresses, or none
+/// that the host writes by itself: the message of a panic.
+fn is_up_or_panic(line: &[u8]) -> bool {
+    let from_plugin = has(line, br#""target":"hookbox::plugin""#);
+    !line.starts_with(b"{") || (has(line, UP.as_bytes()) && !from_plugin)
+}
+
+fn has(line: &[u8], word: &[u8]) -> bool {
+    line.windows(word.len()).any(|part| part == word)
 }
