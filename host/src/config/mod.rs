@@ -10,6 +10,7 @@
 //! Paths in the file start at the file's folder; those of variables and flags at
 //! the current one.
 
+mod amount;
 mod compile;
 mod endpoints;
 mod limits;
@@ -35,9 +36,10 @@ use crate::ingest::serve::ServeOptions;
 use crate::journal::JournalOptions;
 use crate::types::{Redactor, Secret};
 
+pub use amount::Amount;
 pub use compile::CompileConfig;
 pub use endpoints::EndpointConfig;
-pub use limits::{Amount, Limits, ManifestLimits, RawCeilings, RawLimits};
+pub use limits::{Limits, ManifestLimits, RawCeilings, RawLimits};
 pub use memory::available as available_memory;
 pub use outbound::OutboundConfig;
 pub use raw::{

@@ -20,7 +20,11 @@
 //! | requests to send | [`request`], at each call |
 //! | requests that it makes itself | [`http`], at each call and as data passes |
 //! | reason | [`reason::reason`], when the attempt has ended |
-//! | bytes and handles given to the host | wasmtime, at each call |
+//! | random bytes | `host::wasi::random`, at each call |
+//! | bytes handed to the host, handles, fields | wasmtime and its WASI, at each call; [`verdict`] names them |
+//!
+//! Each is a field of [`AttemptLimits`], but for what [`engine`] fixes for all: the
+//! stack, and how many instances, memories and tables a component has.
 
 pub mod adapters;
 pub mod attempt;

@@ -102,6 +102,9 @@ const BLOCK: &str = "(call $get (local.get $n) (i32.const 16) (i32.const 1) (i32
 
 const LOOP: &str = "(loop $again (br $again))";
 
+/// How an attempt ends, its CPU and wall-clock limits, and what its verdict must be.
+type End = (&'static str, [Duration; 2], fn(&Verdict) -> bool);
+
 fn is_cpu(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Failed(Failure::Cpu(_)))
 }
@@ -128,7 +131,7 @@ async fn nothing_of_an_attempt_is_left_for_the_next_one_however_it_ended() {
     let sandbox = Sandbox::new(limits, local_client(Bounds::default())).expect("it starts");
     let looks = load(&sandbox, &looks());
     let ms = Duration::from_millis;
-    let ends: [(&str, [Duration; 2], fn(&Verdict) -> bool); 5] = [
+    let ends: [End; 5] = [
         ("", [ms(9000), ms(9000)], is_done),
         ("unreachable", [ms(9000), ms(9000)], is_trap),
         (LOOP, [ms(30), ms(9000)], is_cpu),
