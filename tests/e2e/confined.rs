@@ -141,6 +141,8 @@ fn what_a_host_never_does_a_confined_one_cannot_do() {
     let confinement = confined.confinement.expect("it is confined");
     assert_eq!(confinement.landlock, Degree::Full);
     assert_eq!(refused(&confined.needed), [""; 0], "{confined:?}");
+    // A thread, itself, a name, and two folders.
+    assert_eq!(confined.needed.len(), 5, "{confined:?}");
     let all: Vec<&str> = confined.forbidden.iter().map(|one| &one.what[..]).collect();
     assert_eq!(refused(&confined.forbidden), all, "{confined:?}");
     assert_eq!(all.len(), 7);
@@ -169,6 +171,10 @@ fn a_misspelt_mode_and_one_that_is_off_are_told() {
         text.contains("off: the host keeps what its user may do"),
         "{text}"
     );
+    // Before the first start, when there are no folders.
+    for folder in ["plugins", "data"] {
+        fs::remove_dir(scratch.path().join(folder)).unwrap_or_default();
+    }
     let text = doctor("try");
     assert!(text.contains("privileges given up: full"), "{text}");
     assert!(!text.contains("a confined host can't"), "{text}");

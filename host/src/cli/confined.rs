@@ -27,7 +27,7 @@ pub(super) enum ProbeError {
     Confine(#[from] ConfineError),
 }
 
-/// Makes no folders: what isn't there is reported as out of reach.
+/// Tries and reports.
 ///
 /// # Errors
 /// See [`ProbeError`].
