@@ -393,12 +393,11 @@ impl Folder {
             since,
         };
         let registry = &self.loader.registry;
-        registry.running(&key, &to.version, handlers, Some(&note));
+        registry.rolled_back(&key, &to.version, handlers, &note);
         self.running.insert(name.clone(), to);
         self.note(&name, Some(note)).await;
         if self.loads.is_loading(&name) {
             // It doesn't know that yet.
-            self.loader.registry.loading(&key);
             self.load(name);
         }
     }

@@ -88,6 +88,22 @@ impl Registry {
         self.lock().insert(key.clone(), status);
     }
 
+    /// The version before runs again. Whatever is known of a newer file stays.
+    pub(super) fn rolled_back(
+        &self,
+        key: &PluginKey,
+        version: &str,
+        handlers: Handlers,
+        note: &Note,
+    ) {
+        let mut plugins = self.lock();
+        let status = plugins.entry(key.clone()).or_default();
+        status.version = Some(version.to_owned());
+        status.handlers = handlers.interfaces().collect();
+        status.since = Some(note.since);
+        status.rolled_back = Some(note.into());
+    }
+
     pub(super) fn broken(&self, key: &PluginKey, problem: String) {
         let mut plugins = self.lock();
         let status = plugins.entry(key.clone()).or_default();

@@ -136,3 +136,21 @@ fn the_folder_is_the_hosts_own() {
     symlink(std::env::temp_dir(), &folder).expect("linked");
     assert!(CodeCache::open(data.path(), MOST).is_err());
 }
+
+#[test]
+fn a_pinned_entry_is_the_last_to_go_and_the_bound_holds() {
+    let data = tempfile::tempdir().expect("a scratch folder");
+    let cache = CodeCache::open(data.path(), MOST).expect("opened");
+    let code = vec![1; 400 << 10];
+    cache.pin([key(b"a")]);
+    for entry in [b"a", b"b", b"c"] {
+        cache.put(&key(entry), &code).expect("stored");
+    }
+    assert!(cache.get(&key(b"a")).is_some());
+    let others = [b"b", b"c"].map(|entry| cache.get(&key(entry)).is_some());
+    assert_eq!(others.iter().filter(|there| **there).count(), 1);
+    cache.pin([key(b"a"), key(b"b"), key(b"c")]);
+    cache.put(&key(b"d"), &code).expect("stored");
+    let there = [b"a", b"b", b"c", b"d"].map(|entry| cache.get(&key(entry)).is_some());
+    assert_eq!(there.iter().filter(|there| **there).count(), 2);
+}
