@@ -49,7 +49,7 @@ pub(crate) fn watched<T>(host: &mut Host, harm: impl FnOnce(&Host) -> T) -> T {
             .expect("each request gets its 200, and the good plugin goes on");
         result
     });
-    let panics = host.log.matching(|line| is_panic(line));
+    let panics = host.log.matching(is_panic);
     assert!(panics.is_empty(), "the host panicked: {panics:?}");
     assert!(host.exited().is_none(), "the host has ended");
     assert!(host.stop().success(), "the host stops as it should");
