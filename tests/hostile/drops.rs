@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hookbox_testkit::log::{field, message};
 use hookbox_testkit::wat::{self, World};
@@ -22,7 +23,9 @@ pub(crate) fn at(host: &Host, file: impl AsRef<[u8]>) -> PathBuf {
 
 /// Writes a file into the folder in one go, by rename.
 pub(crate) fn put(host: &Host, file: impl AsRef<[u8]>, content: &[u8]) {
-    let scratch = host.plugins().join(".put");
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let scratch = host.plugins().join(format!(".put-{number}"));
     fs::write(&scratch, content).expect("the plugins folder can be written");
     fs::rename(&scratch, at(host, file)).expect("renamed");
 }

@@ -94,7 +94,7 @@ async fn a_problem_cannot_talk_to_the_terminal_or_fill_the_log() {
     let Err(CompileError::Refused(problem)) = answer else {
         panic!("{answer:?}");
     };
-    assert!(problem.starts_with("a [2Jbxx"), "{problem}");
+    assert!(problem.starts_with("a\\u{1b}[2Jbxx"), "{problem}");
     assert!(problem.len() < 10_000, "{} bytes", problem.len());
 }
 
