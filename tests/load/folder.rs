@@ -11,12 +11,15 @@ use hookbox_testkit::wat::{self, World};
 
 use crate::villain::version;
 
+/// What is done to the folder in the round of that number.
+type Step = Arc<dyn Fn(&Path, u64) + Send + Sync>;
+
 /// A kind of harm.
 #[derive(Clone)]
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// One step of it.
-    step: Arc<dyn Fn(&Path, u64) + Send + Sync>,
+    step: Step,
     /// The time between two steps.
     pause: Duration,
 }
@@ -25,7 +28,7 @@ pub(crate) struct Kind {
 const FILES: u64 = 1000;
 
 pub(crate) fn kinds() -> Vec<Kind> {
-    let kind = |name, pause, step| Kind {
+    let kind = |name, pause, step: Step| Kind {
         name,
         step,
         pause: Duration::from_millis(pause),
@@ -77,7 +80,7 @@ fn drop_in(folder: &Path, name: &str, bytes: &[u8]) {
 fn come_and_go(folder: &Path, ending: &str, round: u64) {
     for number in 0..FILES {
         let path = folder.join(format!("garbage-{number}.{ending}"));
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             fs::write(path, format!("garbage {round}")).expect("written");
         } else {
             fs::remove_file(path).expect("removed");

@@ -81,7 +81,11 @@ pub fn compiler() -> wasmtime::Result<Engine> {
 /// When the pools can't be reserved, or as for [`compiler`].
 pub fn runner(limits: EngineLimits) -> wasmtime::Result<Engine> {
     let mut config = code_config();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pools(limits)));
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pools(limits)))
+        // What a deep recursion has used of a stack goes back to the system:
+        // otherwise it stays with each of the pool's stacks, up to 1.5 MiB, for good.
+        .async_stack_zeroing(true);
     let engine = Engine::new(&config)?;
     start_epoch_thread(engine.weak());
     Ok(engine)
@@ -118,6 +122,7 @@ fn pools(limits: EngineLimits) -> PoolingAllocationConfig {
         // those are (Linux before 6.7), it is the first pages that stay.
         .linear_memory_keep_resident(256 << 10)
         .table_keep_resident(16 << 10)
+        .async_stack_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto);
     pools
 }
