@@ -38,7 +38,7 @@ fn host() -> Host {
             config: CONFIG.into(),
             env: env.map(|(name, value)| (name.into(), value.into())).into(),
             log: "trace".into(),
-            folder: None,
+            ..HostOptions::default()
         },
     )
 }

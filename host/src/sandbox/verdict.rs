@@ -60,7 +60,7 @@ pub enum Failure {
     Trap(String),
     /// It asked to end the process.
     Exit(i32),
-    /// Instantiation failed, or the host could not serve it.
+    /// The host could not serve it.
     Other(String),
 }
 
@@ -127,7 +127,8 @@ fn failure(error: &wasmtime::Error, limits: &AttemptLimits) -> Failure {
         }
         None => match limit(error, limits) {
             Some(what) => Failure::Limit(what),
-            None => Failure::Other(error.root_cause().to_string()),
+            // It broke the rules of calls: a handle that it doesn't have, say.
+            None => Failure::Trap(error.root_cause().to_string()),
         },
     }
 }

@@ -8,7 +8,7 @@ const REFUSED: Fate = Fate::Rejects("limit of 128 buckets and cas handles");
 const UNKNOWN: Fate = Fate::Fails("unknown handle index");
 
 pub(super) fn villains() -> Vec<Villain> {
-    let full = Fate::Fails("resource table has no free keys");
+    let full = Fate::Fails("handle limit of");
     vec![
         Villain::text("flood-of-pollables", flood_of_pollables, full),
         Villain::text("flood-of-streams", flood_of_streams, full),

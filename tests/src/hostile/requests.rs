@@ -6,7 +6,7 @@ use super::{Fate, Villain};
 /// What those that would be good may be sent to.
 const ALLOW: &str = "[http]\nallow = [\"https://a.example\"]\n";
 
-const FIELDS: Fate = Fate::Fails("total size of fields exceeds limit");
+const FIELDS: Fate = Fate::Fails("http-fields limit of");
 
 pub(super) fn villains() -> Vec<Villain> {
     vec![

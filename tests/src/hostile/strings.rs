@@ -7,7 +7,7 @@ use super::{Fate, Villain};
 use crate::wat::World;
 
 /// What the host takes over in one call isn't the handler's memory, and bounded.
-const TOO_MUCH: Fate = Fate::Fails("fuel allocated for hostcalls has been exhausted");
+const TOO_MUCH: Fate = Fate::Fails("host-data limit of");
 const OUTSIDE: Fate = Fate::Fails("out of bounds");
 
 /// Enough for 128 MiB and some.
