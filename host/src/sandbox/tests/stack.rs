@@ -66,7 +66,7 @@ async fn overflow(sandbox: &Sandbox, probe: &Probe) -> Verdict {
 
 /// Nobody gets the handle that the call wants.
 fn is_out_of_reach(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Failed(Failure::Other(why)) if why.contains("handle index"))
+    matches!(verdict, Verdict::Failed(Failure::Trap(why)) if why.contains("handle index"))
 }
 
 /// Whatever comes of it, it isn't the host that failed.
