@@ -105,7 +105,8 @@ fn a_flood_of_files_that_come_and_go_leaves_nothing() {
 #[test]
 fn the_folder_itself_may_go_and_come_back() {
     let outside = tempfile::TempDir::new().expect("a scratch folder");
-    let mut host = host_with("");
+    // Confined, the host follows no link to elsewhere.
+    let mut host = host_with("[host]\nconfine = \"off\"\n");
     let version = host.version("good");
     let wasm = fs::read(at(&host, "good.wasm")).expect("it is there");
     watched(&mut host, |host| {

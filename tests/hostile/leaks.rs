@@ -167,7 +167,7 @@ fn a_villain_that_always_traps_slows_nobody_down() {
     let mut host = host_with("");
     host.manifest(
         "trap",
-        "[breaker]\nfailures = 0\n[retry]\nattempts = 5\nbase = \"1ms\"\nmax = \"2ms\"\n",
+        "[breaker]\nfailures = 0\n[retry]\nattempts = 5\ntraps = 5\nbase = \"1ms\"\nmax = \"2ms\"\n",
     );
     host.install("trap", &wat::traps(World::ChatPush));
     watched(&mut host, |host| {

@@ -61,8 +61,8 @@ fn poll_many() -> Vec<u8> {
         (loop $more
           (i32.store (local.get $at) (call $timer {LONG}))
           (local.set $at (i32.add (local.get $at) (i32.const 4)))
-          (br_if $more (i32.lt_u (local.get $at) (i32.const 4896))))
-        (call $poll (i32.const 4096) (i32.const 200) (i32.const 2048))
+          (br_if $more (i32.lt_u (local.get $at) (i32.const 4496))))
+        (call $poll (i32.const 4096) (i32.const 100) (i32.const 2048))
         (i32.const 16)"
     );
     wasi_handler("", &body)
