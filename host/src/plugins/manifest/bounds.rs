@@ -28,6 +28,13 @@ impl Bounds<'_> {
         let Some(asked) = asked.concurrency else {
             return Ok(ceiling);
         };
+        if asked > ceiling {
+            return Err(ManifestError::AbovePerPlugin {
+                file: self.file.to_owned(),
+                asked,
+                ceiling,
+            });
+        }
         self.check("concurrency", asked.into(), ceiling.into())?;
         Ok(asked)
     }

@@ -74,7 +74,7 @@ pub enum ManifestError {
     NotText(String),
     /// A limit above the operator's ceiling.
     #[error(
-        "{file}: [limits] {key} = {asked} is above the operator's ceiling of {ceiling}: lower it, or have the operator raise it in [ceilings]"
+        "{file}: [limits] {key} = {asked} is above the operator's ceiling of {ceiling}: lower it, or have the operator raise it under [ceilings] in hookbox.toml"
     )]
     AboveCeiling {
         /// The manifest.
@@ -85,6 +85,18 @@ pub enum ManifestError {
         asked: String,
         /// What there is at most.
         ceiling: String,
+    },
+    /// More attempts at once than the operator lets a plugin have.
+    #[error(
+        "{file}: [limits] concurrency = {asked} is above the operator's {ceiling}: lower it, or have the operator raise `per_plugin` under [limits] in hookbox.toml"
+    )]
+    AbovePerPlugin {
+        /// The manifest.
+        file: String,
+        /// What the manifest asks for.
+        asked: usize,
+        /// What there is at most.
+        ceiling: usize,
     },
     /// A limit of nothing.
     #[error("{file}: [limits] {key} must be more than nothing")]

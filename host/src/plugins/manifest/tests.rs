@@ -113,7 +113,12 @@ fn a_manifest_may_ask_for_more_than_the_default_up_to_the_ceiling() {
     assert_eq!(
         parse("[limits]\nmemory = \"97MiB\"").expect_err("too much"),
         "a.toml: [limits] memory = 97MiB is above the operator's ceiling of 96MiB: \
-         lower it, or have the operator raise it in [ceilings]"
+         lower it, or have the operator raise it under [ceilings] in hookbox.toml"
+    );
+    assert_eq!(
+        parse("[limits]\nconcurrency = 9").expect_err("too many"),
+        "a.toml: [limits] concurrency = 9 is above the operator's 8: \
+         lower it, or have the operator raise `per_plugin` under [limits] in hookbox.toml"
     );
 }
 
