@@ -226,8 +226,9 @@ pub(super) fn resolve(raw: &RawConfig, quota: u64) -> Result<Limits, ConfigError
         return Err(value(
             "limits.memory_budget",
             &format!(
-                "{} bytes are less than one attempt's `memory` of {} bytes: raise it or lower `{table}.memory`",
-                limits.memory_budget, ceilings.memory
+                "{} is less than one attempt's `memory` of {}: raise it or lower `{table}.memory`",
+                Size(limits.memory_budget),
+                Size(ceilings.memory)
             ),
         ));
     }

@@ -69,6 +69,11 @@ impl<'de> Deserialize<'de> for RawSecret {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawSecret, A::Error> {
                 let Table { from, plugins } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                if plugins.is_empty() {
+                    return Err(de::Error::custom(
+                        "`plugins` is empty, so no plugin would have it: name some, or take the entry out",
+                    ));
+                }
                 Ok(RawSecret {
                     from,
                     plugins: Some(plugins),
@@ -162,7 +167,7 @@ mod tests {
     fn references_are_listed_and_their_paths_start_at_the_file() {
         let text = r#"
             [secrets]
-            KEY = { from = "file:key", plugins = [] }
+            KEY = { from = "file:key", plugins = ["p"] }
             [[endpoint]]
             name = "shop"
             plugins = "s"
@@ -205,8 +210,10 @@ mod tests {
             said.contains("line 2") && said.contains("capitals"),
             "{said}"
         );
-        let said = error("[secrets]\nA = {from = 'env:A'}");
-        assert!(said.contains("plugins"), "{said}");
+        for nobody in ["A = {from = 'env:A'}", "A = {from = 'env:A', plugins = []}"] {
+            let said = error(&format!("[secrets]\n{nobody}"));
+            assert!(said.contains("plugins"), "{said}");
+        }
         let said = error("[secrets]\nA = 'env:A'\n[[endpoint]]\nname = 'shop'\nplugins = 's'");
         assert!(
             said.starts_with("`secrets`: ") && said.contains("[endpoint.secrets]"),

@@ -123,7 +123,7 @@ fn each_mistake_is_explained_with_its_place() {
         ),
         (
             "[ingest]\n\nmax_in_flight = \"many\"",
-            "hookbox.toml, line 3: `ingest.max_in_flight`: invalid type: string \"many\", expected usize",
+            "hookbox.toml, line 3: `ingest.max_in_flight`: invalid type: string \"many\", expected a whole number",
         ),
         (
             "[limits]\nmemory = \"64MB\"",
@@ -325,7 +325,7 @@ fn ceilings_start_at_the_limits_and_are_nowhere_below() {
         ),
         (
             "[limits]\nmemory_budget = '65MiB'\n[ceilings]\nmemory = '66MiB'",
-            "`limits.memory_budget`: 68157440 bytes are less than one attempt's `memory` of 69206016 bytes: raise it or lower `ceilings.memory`",
+            "`limits.memory_budget`: 65MiB is less than one attempt's `memory` of 66MiB: raise it or lower `ceilings.memory`",
         ),
     ] {
         assert_eq!(error(text), expected);

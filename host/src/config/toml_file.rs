@@ -80,6 +80,11 @@ fn explain(message: &str) -> String {
     if one_line == "invalid type: map, expected a sequence" {
         return "this is a list: write its entries with double brackets, `[[…]]`".to_owned();
     }
+    for name in ["usize", "u64", "u32"] {
+        if let Some(what) = one_line.strip_suffix(&format!("expected {name}")) {
+            return format!("{what}expected a whole number");
+        }
+    }
     let (what, rest) = if let Some(rest) = one_line.strip_prefix("unknown field ") {
         ("key", rest)
     } else if let Some(rest) = one_line.strip_prefix("unknown variant ") {
