@@ -102,7 +102,9 @@ fn all(
     let mut next = Value::Null;
     loop {
         let step = api.post("/api/retry", &body).inspect_err(|_| {
-            note(&format!("{deliveries} pending again before this"));
+            if deliveries > 0 {
+                note(&format!("{deliveries} pending again before this"));
+            }
         })?;
         deliveries += step["deliveries"].as_u64().unwrap_or(0);
         next.clone_from(&step["next"]);

@@ -74,7 +74,9 @@ pub(super) enum SendError {
     #[error("--header: {0}")]
     Header(#[from] HeaderError),
     /// No answer.
-    #[error("no answer from {url}: {source}; is the host running there?")]
+    #[error(
+        "no answer from {url}: {source}; is the host running there? name its webhook address with --url"
+    )]
     Http {
         url: String,
         source: Box<ureq::Error>,

@@ -181,7 +181,7 @@ pub struct Offer {
 /// isn't said.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{name} isn't allowed for this plugin: the operator allows it by `{name} = {{ from = \"env:{name}\", plugins = [\"{plugin}\"] }}` under {table} in hookbox.toml, and a restart"
+    "{name} isn't allowed for this plugin: the operator allows it by `{name} = {{ from = \"env:{name}\", plugins = [\"{plugin}\"] }}` under {table} in hookbox.toml (or, if {name} stands there, by \"{plugin}\" in its `plugins`), and a restart"
 )]
 pub struct NotOffered {
     name: SecretName,
