@@ -100,18 +100,19 @@ async fn serve(config: Config) -> Result<ExitCode, ServeError> {
     let paths = config.endpoints.iter().map(|endpoint| &endpoint.path[..]);
     let paths = paths.collect::<Vec<_>>().join(", ");
     let data = config.data.display().to_string();
-    let open = config
+    let open: Vec<_> = config
         .endpoints
         .iter()
-        .find(|endpoint| endpoint.auth.is_empty())
-        .map(|endpoint| endpoint.path.clone());
+        .filter(|endpoint| endpoint.auth.is_empty())
+        .map(|endpoint| endpoint.path.clone())
+        .collect();
     let grace = config.serve.grace;
     let mut service = Service::start(config).await?;
     info!(
         listen = %service.listen, paths, admin = %service.admin, plugins, data,
-        authenticated = open.is_none(), "hookbox is up"
+        authenticated = open.is_empty(), "hookbox is up"
     );
-    if let Some(path) = open {
+    for path in open {
         info!(
             path,
             "no authentication is configured: everyone who reaches the address can post events"

@@ -34,7 +34,7 @@ pub(super) fn key(
     let (first, second) = (found.next(), found.next());
     match (first, second) {
         (Some((one, _)), Some((other, _))) => Err(Problem::BadRequest(format!(
-            "there is a plugin {plugin} at the endpoint {one} and at {other}: say which with `endpoint`"
+            "there is a plugin {plugin} at the endpoint {one} and at {other}: say which with `endpoint` (`--endpoint`)"
         ))),
         (first, _) => Ok(PluginKey {
             endpoint: first.map_or_else(EndpointName::default_endpoint, |(endpoint, _)| endpoint),
