@@ -45,3 +45,25 @@ impl Drop for Aside {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of the calling thread.
+    fn niceness() -> i32 {
+        rustix::process::nice(0).expect("it is known")
+    }
+
+    #[tokio::test]
+    async fn all_of_its_threads_yield_to_the_rest() {
+        let own = niceness();
+        let aside = Aside::start().expect("threads");
+        let task = aside.handle.spawn(async { niceness() });
+        let blocking = aside.handle.spawn_blocking(niceness);
+        let lower = (own + NICENESS).min(19);
+        assert_eq!(task.await.expect("it ends"), lower);
+        assert_eq!(blocking.await.expect("it ends"), lower);
+        assert_eq!(niceness(), own);
+    }
+}
