@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -73,6 +74,8 @@ impl Options {
 /// What the loader works with.
 #[derive(Clone)]
 pub struct Loader {
+    /// Where it runs, with all that it does.
+    pub threads: Handle,
     /// Links and runs.
     pub sandbox: Arc<Sandbox>,
     /// Holds the durable list.
@@ -127,7 +130,8 @@ impl Loader {
             list_failed: false,
             listed,
         };
-        tokio::spawn(task.run());
+        let threads = task.loader.threads.clone();
+        threads.spawn(task.run());
         Ok(ready)
     }
 }

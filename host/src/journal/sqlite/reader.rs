@@ -33,7 +33,8 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Starts a thread of this name. It ends when the last `Reader` is gone.
-    pub(super) fn start(file: &Path, name: &str) -> Result<(Self, Slot), OpenError> {
+    /// With a niceness of more than 0 it yields to the rest of the host.
+    pub(super) fn start(file: &Path, name: &str, niceness: i32) -> Result<(Self, Slot), OpenError> {
         let conn = open_helper(file).map_err(|source| OpenError::Sqlite {
             file: file.into(),
             source,
@@ -44,6 +45,8 @@ impl Reader {
         thread::Builder::new()
             .name(name.into())
             .spawn(move || {
+                // Not being allowed to is no reason not to read.
+                let _ = rustix::process::nice(niceness);
                 while let Some(question) = asked.blocking_recv() {
                     let guard = own.lock().unwrap_or_else(PoisonError::into_inner);
                     // Without a connection the question is dropped, and its
