@@ -52,6 +52,8 @@ impl Siege {
     /// Starts the host and waits until all plugins run.
     pub(crate) fn begin(seed: u64) -> Self {
         let options = HostOptions {
+            // All of them side by side.
+            config: "limits.plugins = 1000".into(),
             brief: true,
             ..HostOptions::default()
         };

@@ -24,6 +24,7 @@ use super::folder::{self, MAX_MANIFEST, MAX_WASM, Refusal};
 use super::loader::{Loader, Options};
 use super::manifest::{Manifest, ManifestError};
 use super::notes::Note;
+use super::queue::{Class, Queue};
 use super::smoke::{self, NoSmoke};
 use crate::dispatch::{Dispatcher, Plugin};
 use crate::sandbox::{LoadError, Program, Sandbox, compile};
@@ -89,6 +90,8 @@ pub(super) struct Workbench {
     compiler: Compiler,
     dispatcher: Dispatcher,
     readers: Arc<Semaphore>,
+    /// Its files that have to be compiled.
+    queue: Queue,
 }
 
 /// What a plugin's files turned out to be.
@@ -123,6 +126,7 @@ impl Workbench {
             compiler: loader.compiler.clone(),
             dispatcher: loader.dispatcher.clone(),
             readers: Arc::new(Semaphore::new(READERS)),
+            queue: Queue::default(),
         }
     }
 
@@ -130,6 +134,7 @@ impl Workbench {
     pub(super) async fn load(
         self: Arc<Self>,
         name: PluginName,
+        class: Class,
         kept: Option<Kept>,
     ) -> Result<Loaded, Problem> {
         let started = Instant::now();
@@ -148,7 +153,7 @@ impl Workbench {
             Lookup::Known(linked) => (linked, true),
             Lookup::New(source) => {
                 drop(source);
-                match self.compile(&name).await? {
+                match self.compile(&name, class).await? {
                     Some(compiled) => compiled,
                     None => return Ok(Loaded::Disabled),
                 }
@@ -174,8 +179,9 @@ impl Workbench {
     async fn compile(
         self: &Arc<Self>,
         name: &PluginName,
+        class: Class,
     ) -> Result<Option<(Linked, bool)>, Problem> {
-        let turn = self.compiler.turn().await?;
+        let turn = self.queue.turn(&self.compiler, class).await?;
         let (bench, of) = (Arc::clone(self), name.clone());
         let mut source = match spawn_blocking(move || bench.look_up(&of, None)).await?? {
             Lookup::Disabled => return Ok(None),
@@ -186,10 +192,12 @@ impl Workbench {
         source.file = Vec::new();
         let (bench, of) = (Arc::clone(self), name.clone());
         let linked = spawn_blocking(move || {
+            // First: what the host can't load isn't worth keeping.
+            let program = Arc::new(bench.sandbox.load(&code)?);
             if let Err(problem) = bench.cache.put(&bench.key(&source.hash), &code) {
                 warn!(plugin = %of, "the compiled code can't be kept: {problem}");
             }
-            bench.link(&of, *source.terms, &source.hash, &code)
+            bench.assemble(&of, *source.terms, &source.hash, program)
         });
         Ok(Some((linked.await??, false)))
     }

@@ -212,7 +212,8 @@ impl Service {
             notes: Arc::new(Notes::open(&config.data)),
         };
         retire(journal.as_ref(), &config.endpoints).await?;
-        let listed = load(loader, config.endpoints, policy(&config.limits)).await?;
+        let (policy, most) = (policy(&config.limits), config.limits.plugins);
+        let listed = load(loader, config.endpoints, policy, most).await?;
         let background = vec![
             task(
                 "the plugins folders' task",
