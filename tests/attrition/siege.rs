@@ -21,9 +21,10 @@ const LIMITS: &str = "cpu = \"5ms\"\nwall = \"50ms\"";
 /// The plugin that is none of them.
 const GOOD: &str = "good";
 
-/// Clients that post side by side.
+/// Clients that post side by side, at most.
 const CLIENTS: u64 = 8;
-/// Attempts that one round of posting makes, roughly.
+/// Attempts that one round of posting makes, roughly: few, so that the first look
+/// comes when it should.
 const ROUND: u64 = 512;
 /// The most deliveries that wait when the next events come.
 const BACKLOG: u64 = 500;
@@ -143,9 +144,10 @@ impl Siege {
 
     fn post(&mut self) {
         let (host, before) = (&self.host, self.events);
-        let each = (ROUND / CLIENTS / self.count).max(1);
+        let clients = (ROUND / self.count).clamp(1, CLIENTS);
+        let each = (ROUND / clients / self.count).max(1);
         thread::scope(|scope| {
-            for client in 0..CLIENTS {
+            for client in 0..clients {
                 scope.spawn(move || {
                     for event in 0..each {
                         let number = before + client * each + event;
@@ -155,7 +157,7 @@ impl Siege {
                 });
             }
         });
-        self.events += CLIENTS * each;
+        self.events += clients * each;
     }
 
     /// Puts another version of a villain into the folder and waits until it runs.
