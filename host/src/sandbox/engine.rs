@@ -97,6 +97,12 @@ const MAX_INSTANCES: u32 = 60;
 const MAX_MEMORIES: u32 = 4;
 const MAX_TABLES: u32 = 8;
 
+/// How many memories wait for the component that had them last, ready for it, when
+/// others could use them: enough for those that run now and then in turn. Each holds
+/// up to `linear_memory_keep_resident`, so with a hundred, as wasmtime has it, many
+/// plugins' memories would fill the host's.
+const WARM_MEMORIES: u32 = 32;
+
 /// Pools for `limits.attempts` attempts at once. The counts for one component
 /// fit what every supported language's toolchain produces (measured); slots cost
 /// address space until they are used.
@@ -121,6 +127,7 @@ fn pools(limits: EngineLimits) -> PoolingAllocationConfig {
         // interrupts the other cores. Where the kernel can't say which pages
         // those are (Linux before 6.7), it is the first pages that stay.
         .linear_memory_keep_resident(256 << 10)
+        .max_unused_warm_slots(WARM_MEMORIES)
         .table_keep_resident(16 << 10)
         .async_stack_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto);
