@@ -346,6 +346,36 @@ impl Workbench {
         })
     }
 
+    /// A version that runs on, though the files beside its manifest don't load, with
+    /// what that manifest grants now; `None` if that is no news.
+    pub(super) fn granted_now(&self, name: &PluginName, plugin: &Plugin) -> Option<Plugin> {
+        let manifest = read_manifest(&self.options, name).ok()?;
+        let of = manifest_of(&self.options, name);
+        let secrets = manifest.given(&of, &self.options.offer(name)).ok()?;
+        let news = *plugin.grants != manifest.grants || *plugin.secrets != secrets;
+        news.then(|| Plugin {
+            grants: Arc::new(manifest.grants),
+            secrets: Arc::new(secrets),
+            ..plugin.clone()
+        })
+    }
+
+    /// Keeps the code of what runs in the place of a file that was rolled back: other
+    /// plugins may have pushed it out of the cache since it was loaded.
+    pub(super) fn keep(&self, plugin: &Plugin) {
+        let key = self.key(&ContentHash(plugin.content));
+        if self.cache.has(&key) {
+            return;
+        }
+        let code = plugin.program.code().map_err(io::Error::other);
+        if let Err(problem) = code.and_then(|code| self.cache.put(&key, &code)) {
+            warn!(
+                version = plugin.version,
+                "the code of the version that runs again can't be kept, and the next start runs the one that was rolled back: {problem}"
+            );
+        }
+    }
+
     /// Keeps the code of these longer than any other.
     pub(super) fn pin(&self, contents: &[ContentHash]) {
         self.cache.pin(contents.iter().map(|hash| self.key(hash)));

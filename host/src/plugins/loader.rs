@@ -437,7 +437,24 @@ impl Folder {
                 };
                 error!(endpoint = %key.endpoint, plugin = %name, "plugin not loaded: {problem}{still}");
                 self.loader.registry.broken(&key, problem.to_string());
+                self.take_away(&name).await;
             }
+        }
+    }
+
+    /// What its manifest grants counts at once for the version that goes on running:
+    /// a file that doesn't load must not keep what was taken away.
+    async fn take_away(&mut self, name: &PluginName) {
+        let Some(running) = self.running.get(name).cloned() else {
+            return;
+        };
+        let (workbench, of) = (Arc::clone(&self.workbench), name.clone());
+        let changed = spawn_blocking(move || workbench.granted_now(&of, &running)).await;
+        if let Ok(Some(plugin)) = changed {
+            let (key, plugin) = (self.key(name), Arc::new(plugin));
+            self.running.insert(name.clone(), Arc::clone(&plugin));
+            self.loader.dispatcher.swap(key.clone(), plugin).await;
+            info!(endpoint = %key.endpoint, plugin = %name, "the earlier version goes on with what its manifest grants now");
         }
     }
 
@@ -472,8 +489,10 @@ impl Folder {
         };
         let registry = &self.loader.registry;
         registry.rolled_back(&key, &to.version, handlers, &note);
-        self.running.insert(name.clone(), to);
+        self.running.insert(name.clone(), Arc::clone(&to));
         self.note(&name, Some(note)).await;
+        let workbench = Arc::clone(&self.workbench);
+        let _ = spawn_blocking(move || workbench.keep(&to)).await;
         if self.loads.is_loading(&name) {
             // It doesn't know that yet.
             self.load(name);
