@@ -4,6 +4,7 @@
 //! Code that was compiled under another configuration doesn't load, so
 //! everything that shapes code is set here and nowhere else.
 
+use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
 
@@ -52,6 +53,9 @@ fn code_config() -> Config {
         .async_stack_size(WASM_STACK + HOST_STACK)
         // Lines of source in a trap would need the plugin's debug info on disk.
         .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
+        // One frame says where it trapped. Each has a copy of its function's name,
+        // which may be as long as the plugin's file.
+        .wasm_backtrace_max_frames(NonZeroUsize::new(1))
         // What no supported language's compiler emits, and SIMD that differs from
         // processor to processor. Threads, garbage collection, exceptions and async
         // components aren't even compiled in.

@@ -52,9 +52,6 @@ use super::{Feed, JournalOptions};
 const FILE: &str = "journal.sqlite";
 /// Writes that may wait; who comes later waits to ask.
 const QUEUE: usize = 1024;
-/// Of the threads that read for handlers and for people: a handler that reads all
-/// the time must not keep those that answer from a core.
-const NICENESS: i32 = 5;
 
 /// A journal in a data folder, held by this process alone.
 #[derive(Debug)]
@@ -132,8 +129,8 @@ impl SqliteJournal {
         let state = State::load(&conn, &options).map_err(sqlite)?;
         let checkpointer = Checkpointer::start(&file)?;
         let (pages, pages_slot) = Reader::start(&file, "journal-read", 0)?;
-        let (entries, entries_slot) = Reader::start(&file, "journal-kv", NICENESS)?;
-        let (views, views_slot) = Reader::start(&file, "journal-view", NICENESS)?;
+        let (entries, entries_slot) = Reader::start(&file, "journal-kv", reader::ASIDE)?;
+        let (views, views_slot) = Reader::start(&file, "journal-view", reader::ASIDE)?;
         let (fatal, fatal_seen) = watch::channel(None);
         let (writes, requests) = mpsc::channel(QUEUE);
         let writer = Writer {
