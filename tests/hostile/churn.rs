@@ -170,7 +170,7 @@ const NEWCOMERS: u64 = 16;
 fn a_crowd_of_garbage_costs_few_deliveries_and_none_of_it_is_for_good() {
     const GARBAGE: usize = 200;
     const EVENTS: u64 = 20;
-    let mut host = host_with("limits.plugins = 300");
+    let host = host_with("limits.plugins = 300");
     let deliveries = |host: &hookbox_testkit::Host| {
         let counts = host.api("/api/counts");
         ["pending", "done", "ignored", "dead"]
@@ -178,15 +178,13 @@ fn a_crowd_of_garbage_costs_few_deliveries_and_none_of_it_is_for_good() {
             .filter_map(|state| counts[state].as_u64())
             .sum::<u64>()
     };
-    watched(&mut host, |host| {
-        for number in 0..GARBAGE {
-            put(host, format!("a{number:03}.wasm"), b"garbage");
-        }
-        host.log
-            .wait_count("garbage that isn't loaded", GARBAGE, |line| {
-                message(line).contains("this isn't WebAssembly")
-            });
-    });
+    for number in 0..GARBAGE {
+        put(&host, format!("a{number:03}.wasm"), b"garbage");
+    }
+    host.log
+        .wait_count("garbage that isn't loaded", GARBAGE, |line| {
+            message(line).contains("this isn't WebAssembly")
+        });
     let before = deliveries(&host);
     for number in 0..EVENTS {
         host.post_chat("crowd", &format!("event {number}"));
@@ -195,15 +193,13 @@ fn a_crowd_of_garbage_costs_few_deliveries_and_none_of_it_is_for_good() {
     assert_eq!(made, EVENTS * (1 + NEWCOMERS), "of the good one and these");
 
     // One that had no room, and one that had.
-    watched(&mut host, |host| {
-        for name in ["a199", "a000"] {
-            let wasm = harmless(name);
-            put(host, format!("{name}.wasm"), &wasm);
-            runs(host, name, &wasm);
-            host.post_chat(name, "welcome");
-            well(host, name);
-        }
-    });
+    for name in ["a199", "a000"] {
+        let wasm = harmless(name);
+        put(&host, format!("{name}.wasm"), &wasm);
+        runs(&host, name, &wasm);
+        host.post_chat(name, "welcome");
+        well(&host, name);
+    }
     let had = |plugin: &str| {
         let path = format!("/api/deliveries?plugin={plugin}&limit=1000");
         host.api(&path)["deliveries"].as_array().map_or(0, Vec::len) as u64
