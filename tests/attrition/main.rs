@@ -10,9 +10,11 @@
 //!
 //! One host has all villains of the catalogue at once, each a plugin of its own with
 //! 5 ms of CPU time and 50 ms in all, and a good plugin. Every event is for all of
-//! them. First the store's caches, whose sizes are fixed, are filled. Events are posted as fast as they are worked off; now and then a villain's
-//! file is replaced by another version. Memory and open files are looked at when the
-//! host rests: after the first 1,000 attempts, ten times on the way, and at the end.
+//! them. First the store's caches, whose sizes are fixed, are filled. Events are posted
+//! as fast as they are worked off; now and then a villain's file is replaced by another
+//! version. The host's allocator is set as in `docs/hookbox.service`. Memory and open
+//! files are looked at when the host rests: after the first 1,000 attempts, ten times
+//! on the way, and at the end.
 //! Asserted are the [bounds](bounds), that each request was answered 200, that the
 //! good plugin handled each event, and that the host neither panicked nor ended.
 #![allow(

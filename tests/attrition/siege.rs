@@ -18,12 +18,17 @@ use crate::villain::{Fixtures, manifest, version};
 /// Tight: an attempt's end is what is tried.
 const LIMITS: &str = "cpu = \"5ms\"\nwall = \"50ms\"";
 
+/// The unit that operators start the host with: the allocator is told there to give
+/// freed memory back to the system.
+const UNIT: &str = include_str!("../../docs/hookbox.service");
+
 /// The plugin that is none of them.
 const GOOD: &str = "good";
 
-/// Clients that post side by side.
+/// Clients that post side by side, at most.
 const CLIENTS: u64 = 8;
-/// Attempts that one round of posting makes, roughly.
+/// Attempts that one round of posting makes, roughly: few, so that the first look
+/// comes when it should.
 const ROUND: u64 = 512;
 /// The most deliveries that wait when the next events come.
 const BACKLOG: u64 = 500;
@@ -52,7 +57,10 @@ impl Siege {
     /// Starts the host and waits until all plugins run.
     pub(crate) fn begin(seed: u64) -> Self {
         let options = HostOptions {
+            // All of them side by side.
+            config: "limits.plugins = 1000".into(),
             brief: true,
+            env: allocator(),
             ..HostOptions::default()
         };
         let host = Host::start(env!("CARGO_BIN_EXE_hookbox"), options);
@@ -143,9 +151,10 @@ impl Siege {
 
     fn post(&mut self) {
         let (host, before) = (&self.host, self.events);
-        let each = (ROUND / CLIENTS / self.count).max(1);
+        let clients = (ROUND / self.count).clamp(1, CLIENTS);
+        let each = (ROUND / clients / self.count).max(1);
         thread::scope(|scope| {
-            for client in 0..CLIENTS {
+            for client in 0..clients {
                 scope.spawn(move || {
                     for event in 0..each {
                         let number = before + client * each + event;
@@ -155,7 +164,7 @@ impl Siege {
                 });
             }
         });
-        self.events += CLIENTS * each;
+        self.events += clients * each;
     }
 
     /// Puts another version of a villain into the folder and waits until it runs.
@@ -224,6 +233,19 @@ impl Siege {
             self.count, self.events, self.replaced
         )
     }
+}
+
+/// What the unit tells the allocator.
+fn allocator() -> Vec<(String, String)> {
+    let settings = UNIT
+        .lines()
+        .filter_map(|line| line.strip_prefix("Environment="));
+    let settings = settings.flat_map(str::split_whitespace);
+    let pairs = settings.filter_map(|setting| setting.split_once('='));
+    pairs
+        .filter(|(name, _)| name.starts_with("MALLOC_"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn fill_caches(host: &Host) {

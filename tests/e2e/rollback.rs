@@ -148,6 +148,26 @@ fn a_rolled_back_file_stays_out_until_it_is_replaced_or_forced() {
 }
 
 #[test]
+fn the_old_code_is_kept_though_it_was_pushed_out_of_the_cache_before() {
+    let (mut host, old) = with_good();
+    let code = host.data().join("code");
+    for entry in std::fs::read_dir(&code).expect("it is there") {
+        std::fs::remove_file(entry.expect("an entry").path()).expect("removed");
+    }
+    host.install("echo", &traps());
+    host.post_chat("s", "on the new one");
+    wait_rolled_back(&host);
+    wait_for("both to be kept", || {
+        let entries = std::fs::read_dir(&code).expect("it is there").flatten();
+        let whole = entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+        (whole.count() == 2).then_some(())
+    });
+    host.stop();
+    host.restart();
+    assert_eq!(wait_rolled_back(&host)["version"], old.as_str());
+}
+
+#[test]
 fn without_the_old_code_the_new_file_runs_after_a_restart_with_a_word() {
     let (mut host, _old) = with_good();
     let new = host.install("echo", &traps());

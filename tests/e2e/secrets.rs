@@ -105,6 +105,25 @@ fn a_secret_is_for_the_plugin_that_names_it_and_is_allowed_to() {
 }
 
 #[test]
+fn what_a_manifest_takes_away_is_gone_though_the_file_beside_it_does_not_load() {
+    let host = host();
+    host.manifest("blabber", NAMES_IT);
+    host.install("blabber", &fixture("blabber"));
+    host.drop_in("blabber", b"no component");
+    problem(&host, "blabber");
+    let said_it = |text: String| {
+        wait_for("its word", || {
+            host.post_chat("s", "is it there?");
+            let lines = host.log.matching(said("blabber", &text));
+            (!lines.is_empty()).then_some(())
+        });
+    };
+    said_it(format!("a token of {} bytes", SECRET.len()));
+    host.manifest("blabber", "");
+    said_it("no token".into());
+}
+
+#[test]
 fn a_careless_plugin_shows_its_secret_nowhere() {
     let host = host();
     let recorder = Recorder::start_friendly();

@@ -4,10 +4,12 @@ use hookbox_testkit::hostile::{Villain, villains};
 use hookbox_testkit::{Host, wait_for};
 
 use crate::folder::{self, Doing, Kind};
+use crate::kinds;
+use crate::options::Options;
 use crate::villain::{Fixtures, manifest};
 
 /// Default limits, but for the time in all: what waits ends soon after its window.
-const LIMITS: &str = "wall = \"2s\"";
+const LIMITS: &str = "wall = \"1s\"";
 
 /// A kind of harm.
 pub(crate) enum Harm {
@@ -22,11 +24,21 @@ pub(crate) struct Lasting {
     _doing: Option<Doing>,
 }
 
-/// All whose name contains `only`.
-pub(crate) fn all(only: Option<&str>) -> Vec<Harm> {
-    let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
+/// Those that the command line asks for.
+pub(crate) fn chosen(options: &Options) -> Result<Vec<Harm>, String> {
+    let wanted = |name: &str| match &options.only {
+        Some(only) => name.contains(only.as_str()),
+        None => options.all || kinds::stands_for(name).is_some(),
+    };
+    let catalogue = villains();
+    let known = |name: &str| catalogue.iter().any(|villain| villain.name == name);
+    if let Some(unknown) = kinds::names().find(|name| !known(name)) {
+        return Err(format!(
+            "{unknown} stands for a kind and isn't in the catalogue"
+        ));
+    }
     let mut fixtures = Fixtures::default();
-    let plugins = villains().into_iter();
+    let plugins = catalogue.into_iter();
     let plugins = plugins
         .filter(|villain| wanted(villain.name))
         .map(|villain| {
@@ -35,8 +47,9 @@ pub(crate) fn all(only: Option<&str>) -> Vec<Harm> {
         });
     let mut all: Vec<Harm> = plugins.collect();
     let folders = folder::kinds().into_iter();
-    all.extend(folders.filter(|kind| wanted(kind.name)).map(Harm::Folder));
-    all
+    let every = |name: &str| options.only.is_none() || wanted(name);
+    all.extend(folders.filter(|kind| every(kind.name)).map(Harm::Folder));
+    Ok(all)
 }
 
 impl Harm {
@@ -44,6 +57,14 @@ impl Harm {
         match self {
             Self::Plugin(villain, _) => villain.name,
             Self::Folder(kind) => kind.name,
+        }
+    }
+
+    /// The `hookbox.toml` that it needs.
+    pub(crate) fn config(&self) -> &'static str {
+        match self {
+            Self::Plugin(villain, _) => villain.host,
+            Self::Folder(_) => "",
         }
     }
 

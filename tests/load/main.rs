@@ -8,7 +8,7 @@
 //! without a plugin, and the host with one Rust plugin. All have the same number
 //! of threads for HTTP; CPU time is each child's own.
 //!
-//! `cargo bench -p hookbox --bench load -- --hostile [--pairs 7 --seconds 3 --rate 500 --only NAME]`
+//! `cargo bench -p hookbox --bench load -- --hostile [--pairs 7 --seconds 2 --rate 500] [--all | --only NAME]`
 //!
 //! Measures instead what the ingest path notices of each kind of harm ([`hostile`]).
 #![allow(
@@ -22,6 +22,7 @@ mod client;
 mod folder;
 mod harm;
 mod hostile;
+mod kinds;
 mod native;
 mod options;
 mod peer;
@@ -44,12 +45,13 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     let options = Options::parse(args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all();
     if options.hostile {
+        let runtime = runtime.on_thread_start(client::go_first).build()?;
         return hostile::measure(&options, &runtime);
     }
+    let runtime = runtime.build()?;
     costs(&options, &runtime)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -63,8 +65,8 @@ fn costs(options: &Options, runtime: &Runtime) -> Result<(), Box<dyn Error>> {
     let plugin = peer::build_plugin()?;
     let peers = [
         Peer::native()?,
-        Peer::host("host, no plugin", None, FEW)?,
-        Peer::host("host, one plugin", Some(&plugin), FEW)?,
+        Peer::host("host, no plugin", None, "", FEW)?,
+        Peer::host("host, one plugin", Some(&plugin), "", FEW)?,
     ];
 
     // Not counted: caches fill, files grow to their usual size.
@@ -84,7 +86,8 @@ fn costs(options: &Options, runtime: &Runtime) -> Result<(), Box<dyn Error>> {
                 runtime.block_on(client::full_speed(&peer.address, time))
             })?);
             steady[index].push(Round::measure(peer, || {
-                runtime.block_on(client::steady(&peer.address, time, options.rate))
+                let steady = client::steady(&peer.address, time, options.rate);
+                Ok(runtime.block_on(steady)?.latencies)
             })?);
         }
     }

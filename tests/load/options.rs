@@ -9,6 +9,8 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     pub(crate) pairs: usize,
     pub(crate) rate: u64,
+    /// All harm there is, instead of the worst of each kind.
+    pub(crate) all: bool,
     /// Only harm whose name contains this.
     pub(crate) only: Option<String>,
 }
@@ -21,6 +23,7 @@ impl Options {
             rounds: 5,
             pairs: 7,
             rate: 500,
+            all: false,
             only: None,
         };
         let mut args = args;
@@ -36,18 +39,19 @@ impl Options {
                 "--rounds" => options.rounds = number(value()?)? as usize,
                 "--pairs" => options.pairs = number(value()?)? as usize,
                 "--rate" => options.rate = number(value()?)?.into(),
+                "--all" => options.all = true,
                 "--only" => options.only = Some(value()?),
                 // cargo bench passes this to every benchmark.
                 "--bench" => {}
                 other => {
                     return Err(format!(
-                        "unknown argument {other}; known: --seconds --rounds --rate, --hostile --pairs --only"
+                        "unknown argument {other}; known: --seconds --rounds --rate, --hostile --pairs --all --only"
                     ));
                 }
             }
         }
         if options.seconds == 0 {
-            options.seconds = if options.hostile { 3 } else { 5 };
+            options.seconds = if options.hostile { 2 } else { 5 };
         }
         Ok(options)
     }

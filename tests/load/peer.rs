@@ -45,17 +45,19 @@ impl Peer {
         })
     }
 
-    /// A host with that filter of its log; empty for its default.
+    /// A host with that in its `hookbox.toml`, and that filter of its log; empty for
+    /// its default.
     pub(crate) fn host(
         name: &str,
         plugin: Option<&Path>,
+        more: &str,
         log: &str,
     ) -> Result<Self, Box<dyn Error>> {
-        let config = "[[auth]]\ntype = \"hmac\"\nsecret = \"env:LOAD_SECRET\"\n";
+        let auth = "[[auth]]\ntype = \"hmac\"\nsecret = \"env:LOAD_SECRET\"\n";
         let host = Host::start(
             env!("CARGO_BIN_EXE_hookbox"),
             HostOptions {
-                config: config.into(),
+                config: format!("{auth}\n{more}"),
                 env: vec![("LOAD_SECRET".into(), SECRET.into())],
                 log: log.into(),
                 brief: true,

@@ -30,6 +30,8 @@ pub struct Limits {
     pub ceilings: AttemptLimits,
     /// Attempts of one plugin at once.
     pub per_plugin: usize,
+    /// Plugins of one folder.
+    pub plugins: usize,
     /// Attempts of one endpoint at once.
     pub per_endpoint: usize,
     /// Attempts at once in all.
@@ -147,6 +149,8 @@ table! { keys {
         per_endpoint: usize,
         /// Attempts at once in all.
         total: usize,
+        /// Plugins of one folder.
+        plugins: usize,
         /// The sum of all running attempts' memory limits.
         memory_budget: Size,
     }
@@ -212,6 +216,7 @@ pub(super) fn resolve(raw: &RawConfig, quota: u64) -> Result<Limits, ConfigError
         ceilings,
         per_plugin: at_least_one("limits.per_plugin", own.per_plugin, 8)?,
         per_endpoint: at_least_one("limits.per_endpoint", own.per_endpoint, 64)?,
+        plugins: at_least_one("limits.plugins", own.plugins, 64)?,
         total: at_least_one("limits.total", own.total, 256)?,
         memory_budget: own
             .memory_budget

@@ -46,6 +46,7 @@ fn an_empty_file_has_the_documented_defaults() {
         (limits.per_plugin, limits.per_endpoint, limits.total),
         (8, 64, 256)
     );
+    assert_eq!(limits.plugins, 64);
     assert!(limits.memory_budget <= available_memory());
 }
 

@@ -35,6 +35,7 @@ pub(super) const KEYS: &[(&str, bool)] = &[
     ("limits.per_plugin", true),
     ("limits.per_endpoint", true),
     ("limits.total", true),
+    ("limits.plugins", true),
     ("limits.memory_budget", false),
     ("compile.memory", false),
     ("compile.cpu", false),

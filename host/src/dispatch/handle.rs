@@ -14,7 +14,7 @@ use super::pools::Pools;
 use super::rollbacks::{Rollback, Rollbacks};
 use super::run::Runner;
 use super::slot::Settled;
-use super::smoke::Smoke;
+use super::smoke::{Smoke, SmokeTurns};
 use super::threads::HandlerThreads;
 use super::{Limits, Plugin, Stats, Store};
 use crate::journal::{Feed, FeedItem, PendingPage, Routed};
@@ -235,7 +235,7 @@ impl Inbox {
             stats: self.stats,
             pools: Pools::default(),
             slots_wanted: AtomicBool::new(false),
-            one_smoke: tokio::sync::Mutex::default(),
+            smokes: SmokeTurns::default(),
         };
         let actor = Actor::new(
             runner,

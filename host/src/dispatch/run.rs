@@ -16,6 +16,7 @@ use super::outcome::Outcome;
 use super::pools::Pools;
 use super::retry::End;
 use super::slot::{Met, Settled};
+use super::smoke::SmokeTurns;
 use super::ticket::Ticket;
 use super::unhandled::without_attempt;
 use super::{Plugin, Stats, Store};
@@ -38,7 +39,7 @@ pub(super) struct Runner {
     /// outcome is stored. Otherwise that would only wake the actor once more.
     pub(super) slots_wanted: AtomicBool,
     /// Held by the smoke attempt that runs.
-    pub(super) one_smoke: tokio::sync::Mutex<()>,
+    pub(super) smokes: SmokeTurns,
 }
 
 /// Whose attempt it is.
@@ -99,7 +100,7 @@ impl Runner {
         };
         let entered = self.pools.enter();
         let mut report = self.handler.handle(&plugin.program, attempt).await;
-        let alone = self.pools.leave(&entered);
+        let alone = entered.leave();
         if report.verdict == Verdict::NoRoom {
             if !alone {
                 notice_no_room(key, job);

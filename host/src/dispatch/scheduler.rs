@@ -48,10 +48,17 @@ const MAX_OVERTAKEN: u32 = 16;
 /// How many plugins that need more memory than there is are looked past at once.
 const LOOK_PAST: usize = 16;
 
+/// Where there are several endpoints, what one's attempts have of the memory stays
+/// at so many times what is free: alone it comes to three quarters, and however
+/// slow they are, something stays free for another's.
+const MEMORY_SHARE: u64 = 3;
+
 /// The attempts of an endpoint that hold an instance.
 struct Endpoint {
     name: EndpointName,
     running: usize,
+    /// The sum of their memory limits.
+    memory: u64,
 }
 
 /// A page of the store that is to be read.
@@ -227,6 +234,18 @@ impl<P: Version> Scheduler<P> {
                 self.turns.pass();
                 continue;
             }
+            // Its own endpoint waits for that, and nobody else.
+            if self.endpoints.len() > 1 {
+                let Endpoint {
+                    running, memory, ..
+                } = self.endpoints[endpoint];
+                let used = self.memory + terms.memory;
+                let free = self.limits.memory_budget.saturating_sub(used);
+                if running > 0 && memory + terms.memory > free.saturating_mul(MEMORY_SHARE) {
+                    self.turns.pass_endpoint();
+                    continue;
+                }
+            }
             // A single attempt may exceed the budget if nothing else runs.
             let over_budget = self.memory + terms.memory > self.limits.memory_budget;
             if over_budget && self.running > 0 {
@@ -243,6 +262,7 @@ impl<P: Version> Scheduler<P> {
             slot.overtaken = 0;
             slot.running += 1;
             self.endpoints[endpoint].running += 1;
+            self.endpoints[endpoint].memory += terms.memory;
             self.running += 1;
             self.unsettled += 1;
             self.memory += terms.memory;
@@ -266,6 +286,7 @@ impl<P: Version> Scheduler<P> {
         if let Some(slot) = self.slots.get_mut(&lane) {
             slot.running -= 1;
             self.endpoints[slot.endpoint].running -= 1;
+            self.endpoints[slot.endpoint].memory -= memory;
         }
     }
 
@@ -326,6 +347,7 @@ fn endpoint_of(endpoints: &mut Vec<Endpoint>, name: &EndpointName) -> EndpointIn
         endpoints.push(Endpoint {
             name: name.clone(),
             running: 0,
+            memory: 0,
         });
         endpoints.len() - 1
     })

@@ -529,6 +529,38 @@ fn load_with(scheduler: &mut Scheduler<()>, key: &PluginKey, memory: u64, now: N
     scheduler.swap(key.clone(), (), terms);
 }
 
+#[test]
+fn attempts_that_never_end_leave_memory_to_other_endpoints() {
+    let now = Now::read();
+    let limits = Limits {
+        attempts: 100,
+        attempts_per_endpoint: 100,
+        memory_budget: 160,
+        ..LIMITS
+    };
+    let mut scheduler: Scheduler<()> = Scheduler::new(limits, Bounds::default());
+    let crowd: Vec<_> = (0..10).map(|n| plugin("crowd", &format!("p{n}"))).collect();
+    let alone = plugin("alone", "only");
+    for key in crowd.iter().chain([&alone]) {
+        load_with(&mut scheduler, key, 10, now);
+    }
+    let mut delivery = 0;
+    for key in crowd.iter().cycle().take(30) {
+        delivery += 1;
+        scheduler.committed(vec![routed(key, delivery, None)]);
+    }
+    scheduler.wake(now.mono);
+    let stuck = std::iter::from_fn(|| scheduler.start(now.mono)).count();
+    assert_eq!(stuck, 12, "three quarters");
+    for _ in 0..50 {
+        delivery += 1;
+        scheduler.committed(vec![routed(&alone, delivery, None)]);
+    }
+    let order = run_all(&mut scheduler, now);
+    assert_eq!(order.len(), 50);
+    assert!(order.iter().all(|key| **key == alone));
+}
+
 proptest! {
     /// Whoever needs more memory than there is lets others overtake, but each
     /// time that it is its turn only so often; the budget holds, and something

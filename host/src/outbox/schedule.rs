@@ -2,7 +2,9 @@
 //!
 //! Plugins take turns. A turn gives a plugin the room that is left of its own
 //! share and of the whole; one that has requests in flight up to its share is
-//! passed over until one of them ends.
+//! passed over until one of them ends. Where there are several endpoints, the
+//! plugins of one, however many and however slow their other sides are, leave room
+//! for another's.
 //!
 //! The store keeps moments of the wall clock, which can be set back: what is due
 //! later than any delay can have put it off to is due at once.
@@ -11,7 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 
-use crate::types::{OutboxId, PluginKey, UnixMicros};
+use crate::types::{EndpointName, OutboxId, PluginKey, UnixMicros};
+
+/// An endpoint's requests in flight stay at so many times the room that is left.
+const ENDPOINT_PART: usize = 7;
 
 /// Who has requests, and which are in flight.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub struct Schedule {
     plugins: BTreeMap<PluginKey, Share>,
     /// Who had the last turn.
     last: Option<PluginKey>,
+    /// Whether more than one endpoint has had requests.
+    several: bool,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +64,7 @@ impl Schedule {
             in_flight: 0,
             plugins: BTreeMap::new(),
             last: None,
+            several: false,
         }
     }
 
@@ -81,6 +89,28 @@ impl Schedule {
         for (plugin, due) in listed {
             self.plugins.entry(plugin).or_default().due = Some(due);
         }
+        // They are in the order of their endpoints.
+        let (first, last) = (self.plugins.keys().next(), self.plugins.keys().next_back());
+        self.several |= first.map(|key| &key.endpoint) != last.map(|key| &key.endpoint);
+    }
+
+    /// How many more requests of each endpoint with some in flight may be.
+    fn rooms(&self) -> BTreeMap<&EndpointName, usize> {
+        let mut rooms = BTreeMap::new();
+        if self.several {
+            for (key, share) in &self.plugins {
+                *rooms.entry(&key.endpoint).or_default() += share.in_flight.len();
+            }
+        }
+        let all = self.total.saturating_sub(self.in_flight) * ENDPOINT_PART;
+        for room in rooms.values_mut() {
+            let its = *room;
+            *room = all.saturating_sub(its) / (ENDPOINT_PART + 1);
+            if its == 0 {
+                *room = (*room).max(1);
+            }
+        }
+        rooms
     }
 
     /// The next plugin that has something due at `now`, room for it, and is
@@ -91,6 +121,11 @@ impl Schedule {
         if room == 0 {
             return None;
         }
+        let rooms = self.rooms();
+        let room_of = |plugin: &PluginKey| {
+            let room_of_endpoint = rooms.get(&plugin.endpoint).copied();
+            room_of_endpoint.map_or(room, |its| its.min(room))
+        };
         let from = match &self.last {
             Some(last) => Bound::Excluded(last),
             None => Bound::Unbounded,
@@ -99,13 +134,14 @@ impl Schedule {
         // All of them once more: those up to the last one come after the others.
         let (plugin, share, due) = after.chain(&self.plugins).find_map(|(plugin, share)| {
             let due = share.due.filter(|due| self.is_due(*due, now))?;
-            let takes = share.in_flight.len() < self.per_plugin && ready(plugin);
+            let takes = share.in_flight.len() < self.per_plugin && room_of(plugin) > 0;
+            let takes = takes && ready(plugin);
             takes.then_some((plugin, share, due))
         })?;
         let turn = Turn {
             plugin: plugin.clone(),
             known: share.in_flight.iter().copied().collect(),
-            limit: room.min(self.per_plugin - share.in_flight.len()),
+            limit: room_of(plugin).min(self.per_plugin - share.in_flight.len()),
             until: due.max(now),
         };
         self.last = Some(turn.plugin.clone());
@@ -156,9 +192,11 @@ impl Schedule {
         if self.in_flight >= self.total {
             return first;
         }
+        let rooms = self.rooms();
         for (plugin, share) in &self.plugins {
             let Some(due) = share.due else { continue };
-            if share.in_flight.len() >= self.per_plugin {
+            let full = rooms.get(&plugin.endpoint) == Some(&0);
+            if full || share.in_flight.len() >= self.per_plugin {
                 continue;
             }
             let due = if self.is_due(due, now) { now } else { due };
@@ -214,6 +252,32 @@ mod tests {
         let third = schedule.turn(NOW, all).expect("a turn");
         assert_eq!(third.plugin, plugin("a"));
         assert_eq!((third.known, third.limit), (vec![OutboxId(2)], 1));
+    }
+
+    #[test]
+    fn an_endpoint_whose_requests_never_end_leaves_room_to_another() {
+        let other = PluginKey {
+            endpoint: EndpointName::new("other").expect("a name"),
+            ..plugin("only")
+        };
+        let mut schedule = Schedule::new(4, 32, HOUR);
+        let names: Vec<_> = (0..100).map(|at| format!("p{at}")).collect();
+        let crowd = names.iter().map(|name| (plugin(name), NOW));
+        schedule.refresh(crowd.chain([(other.clone(), NOW)]).collect());
+        let (mut next_id, mut its) = (0, 0);
+        while let Some(turn) = schedule.turn(NOW, |key| *key != other) {
+            let ids: Vec<_> = (0..turn.limit as i64)
+                .map(|at| OutboxId(next_id + at))
+                .collect();
+            next_id += 100;
+            its += ids.len();
+            schedule.took(&turn.plugin, ids, Some(NOW));
+        }
+        assert_eq!(its, 28);
+        let crowd = |key: &PluginKey| *key != other;
+        assert_eq!(schedule.next_due(NOW, crowd), (None, Some(NOW)));
+        let turn = schedule.turn(NOW, all).expect("there is room");
+        assert_eq!((turn.plugin, turn.limit), (other, 3));
     }
 
     #[test]

@@ -17,9 +17,6 @@ pub const MAX_WASM: u64 = contract::MAX_BYTES as u64;
 /// The largest manifest, in bytes.
 pub const MAX_MANIFEST: u64 = 256 << 10;
 
-/// The most plugins in a folder.
-pub const MAX_PLUGINS: usize = 1000;
-
 /// What tells one state of a file from another without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -61,9 +58,11 @@ pub enum Refusal {
     /// Compiled code, which the host makes itself.
     #[error("compiled code is not taken from the plugins folder; put the .wasm there")]
     Compiled,
-    /// There are too many.
-    #[error("there are more than {MAX_PLUGINS} plugins in the folder; remove some")]
-    TooMany,
+    /// There are more than this.
+    #[error(
+        "there are more than {0} plugins in the folder; remove some, or raise `limits.plugins`"
+    )]
+    TooMany(usize),
 }
 
 /// The files of a plugin as they are; `None` where there are none.

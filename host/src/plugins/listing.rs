@@ -1,7 +1,7 @@
 //! What is in the plugins folder, whoever put it there: a bounded look.
 //!
 //! A folder can hold millions of files. What is kept of them is bounded by the
-//! number of plugins that a host runs, whatever the order in which the system
+//! number of plugins that a folder may have, whatever the order in which the system
 //! names them, and the same files give the same listing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Found, MAX_PLUGINS, Refusal, files};
+use super::folder::{Found, Refusal, files};
 use crate::types::PluginName;
 
 /// The most refusals that are told one by one.
@@ -27,23 +27,33 @@ pub struct Listing {
     pub more_refused: usize,
 }
 
-/// Lists `folder`, with at most [`MAX_PLUGINS`] plugins: those that are `known`
+/// Which plugins stay when there are too many: the first of these, and of equal ones
+/// the first by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It has run, or was there in an earlier run.
+    Proven,
+    /// It gets events, and has never run.
+    Listed,
+    /// It was there at the last look.
+    Seen,
+    /// Nothing is known of it.
+    New,
+}
+
+/// Lists `folder`, with at most `most` plugins: those with the better `standing`
 /// before others, so that one file too many doesn't evict a plugin that runs.
 /// Sub-folders and other files are left alone.
 ///
 /// # Errors
 /// When the folder can't be read.
-pub fn list(folder: &Path, known: impl Fn(&PluginName) -> bool) -> io::Result<Listing> {
-    list_most(folder, MAX_PLUGINS, known)
-}
-
-fn list_most(
+pub fn list(
     folder: &Path,
     most: usize,
-    known: impl Fn(&PluginName) -> bool,
+    standing: impl Fn(&PluginName) -> Standing,
 ) -> io::Result<Listing> {
     let mut listing = Listing::default();
-    let (mut names, mut new_names) = (BTreeSet::new(), BTreeSet::new());
+    let mut names = BTreeSet::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -52,26 +62,19 @@ fn list_most(
         let path = entry.path();
         match name_of(&path) {
             None => {}
-            Some(Ok(name)) if known(&name) => {
-                names.insert(name);
-            }
             Some(Ok(name)) => {
-                new_names.insert(name);
-                // Never more than could be taken if none were known.
-                if new_names.len() > most {
-                    listing.leave_out(folder, new_names.pop_last());
+                names.insert((standing(&name), name));
+                if names.len() > most
+                    && let Some((_, name)) = names.pop_last()
+                {
+                    let path = folder.join(format!("{name}.wasm"));
+                    listing.refuse(path, Refusal::TooMany(most));
                 }
             }
             Some(Err(refusal)) => listing.refuse(path, refusal),
         }
     }
-    while names.len() > most {
-        listing.leave_out(folder, names.pop_last());
-    }
-    while names.len() + new_names.len() > most {
-        listing.leave_out(folder, new_names.pop_last());
-    }
-    for name in names.into_iter().chain(new_names) {
+    for (_, name) in names {
         // A file may vanish between two looks.
         if let Some(found) = files(folder, &name) {
             listing.plugins.insert(name, found);
@@ -81,12 +84,6 @@ fn list_most(
 }
 
 impl Listing {
-    fn leave_out(&mut self, folder: &Path, name: Option<PluginName>) {
-        if let Some(name) = name {
-            self.refuse(folder.join(format!("{name}.wasm")), Refusal::TooMany);
-        }
-    }
-
     fn refuse(&mut self, path: PathBuf, refusal: Refusal) {
         self.refused.insert(path, refusal);
         if self.refused.len() > MAX_REFUSED {

@@ -3,6 +3,9 @@ use std::fs::File;
 use super::*;
 use crate::contract;
 
+/// More than any of these have.
+const MOST: usize = 1000;
+
 fn name(text: &str) -> PluginName {
     PluginName::new(text).expect("a good name")
 }
@@ -21,7 +24,7 @@ fn only_regular_wasm_files_with_good_names_are_plugins() {
 
     fs::write(at("loud.wAsM"), b"\0asm").expect("written");
 
-    let listing = list(folder.path(), |_| false).expect("it can be read");
+    let listing = list(folder.path(), MOST, |_| Standing::New).expect("it can be read");
 
     assert_eq!(
         listing.plugins.keys().collect::<Vec<_>>(),
@@ -49,7 +52,7 @@ fn a_file_that_cannot_be_used_is_still_there_under_its_name() {
     sized("fits.wasm", contract::MAX_BYTES as u64);
     sized("large.wasm", contract::MAX_BYTES as u64 + 1);
 
-    let listing = list(folder.path(), |_| false).expect("it can be read");
+    let listing = list(folder.path(), MOST, |_| Standing::New).expect("it can be read");
 
     assert!(listing.refused.is_empty());
     let found = |text: &str| listing.plugins[&name(text)].clone();
@@ -60,22 +63,30 @@ fn a_file_that_cannot_be_used_is_still_there_under_its_name() {
 }
 
 #[test]
-fn one_file_too_many_evicts_none_that_is_known() {
+fn of_too_many_those_stay_that_have_earned_it() {
     let folder = tempfile::tempdir().expect("a scratch folder");
-    for file in ["a", "b", "y", "z"] {
+    for file in ["a", "b", "c", "w", "x", "y", "z"] {
         fs::write(folder.path().join(format!("{file}.wasm")), b"\0asm").expect("written");
     }
-    let known = name("z");
-
-    let listing = list_most(folder.path(), 2, |name| *name == known).expect("it can be read");
-
-    assert_eq!(
-        listing.plugins.keys().collect::<Vec<_>>(),
-        [&name("a"), &name("z")]
-    );
-    let refusal = listing.refused.get(&folder.path().join("b.wasm"));
-    assert_eq!(refusal, Some(&Refusal::TooMany));
-    assert_eq!(listing.refused.len(), 2);
+    let standing = |name: &PluginName| match name.as_str() {
+        "z" => Standing::Proven,
+        "y" => Standing::Listed,
+        "x" => Standing::Seen,
+        _ => Standing::New,
+    };
+    for (most, stay) in [
+        (1, &["z"] as &[_]),
+        (2, &["y", "z"]),
+        (3, &["x", "y", "z"]),
+        (4, &["a", "x", "y", "z"]),
+        (7, &["a", "b", "c", "w", "x", "y", "z"]),
+    ] {
+        let listing = list(folder.path(), most, standing).expect("it can be read");
+        let names: Vec<_> = listing.plugins.keys().map(PluginName::as_str).collect();
+        assert_eq!(names, stay);
+        let refused: Vec<_> = listing.refused.into_values().collect();
+        assert_eq!(refused, vec![Refusal::TooMany(most); 7 - stay.len()]);
+    }
 }
 
 #[test]
@@ -87,7 +98,7 @@ fn what_is_told_of_many_bad_names_is_bounded_and_always_the_same() {
     }
     fs::write(folder.path().join("good.wasm"), b"").expect("written");
 
-    let listing = list(folder.path(), |_| false).expect("it can be read");
+    let listing = list(folder.path(), MOST, |_| Standing::New).expect("it can be read");
 
     assert_eq!(listing.plugins.len(), 1);
     assert_eq!(
@@ -99,7 +110,7 @@ fn what_is_told_of_many_bad_names_is_bounded_and_always_the_same() {
 }
 
 #[test]
-fn known_plugins_stay_however_many_files_are_named_before_them() {
+fn proven_plugins_stay_however_many_files_are_named_before_them() {
     let folder = tempfile::tempdir().expect("a scratch folder");
     for number in 0..50 {
         let file = folder.path().join(format!("a{number:02}.wasm"));
@@ -109,7 +120,14 @@ fn known_plugins_stay_however_many_files_are_named_before_them() {
     for name in &known {
         fs::write(folder.path().join(format!("{name}.wasm")), b"").expect("written");
     }
-    let listing = list_most(folder.path(), 5, |name| known.contains(name)).expect("it can be read");
+    let listing = list(folder.path(), 5, |name| {
+        if known.contains(name) {
+            Standing::Proven
+        } else {
+            Standing::New
+        }
+    })
+    .expect("it can be read");
 
     let names: Vec<_> = listing.plugins.keys().map(PluginName::as_str).collect();
     assert_eq!(names, ["a00", "a01", "a02", "y", "z"]);

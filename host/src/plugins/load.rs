@@ -24,6 +24,7 @@ use super::folder::{self, MAX_MANIFEST, MAX_WASM, Refusal};
 use super::loader::{Loader, Options};
 use super::manifest::{Manifest, ManifestError};
 use super::notes::Note;
+use super::queue::{Class, Queue};
 use super::smoke::{self, NoSmoke};
 use crate::dispatch::{Dispatcher, Plugin};
 use crate::sandbox::{LoadError, Program, Sandbox, compile};
@@ -89,6 +90,8 @@ pub(super) struct Workbench {
     compiler: Compiler,
     dispatcher: Dispatcher,
     readers: Arc<Semaphore>,
+    /// Its files that have to be compiled.
+    queue: Queue,
 }
 
 /// What a plugin's files turned out to be.
@@ -123,6 +126,7 @@ impl Workbench {
             compiler: loader.compiler.clone(),
             dispatcher: loader.dispatcher.clone(),
             readers: Arc::new(Semaphore::new(READERS)),
+            queue: Queue::default(),
         }
     }
 
@@ -130,6 +134,7 @@ impl Workbench {
     pub(super) async fn load(
         self: Arc<Self>,
         name: PluginName,
+        class: Class,
         kept: Option<Kept>,
     ) -> Result<Loaded, Problem> {
         let started = Instant::now();
@@ -148,7 +153,7 @@ impl Workbench {
             Lookup::Known(linked) => (linked, true),
             Lookup::New(source) => {
                 drop(source);
-                match self.compile(&name).await? {
+                match self.compile(&name, class).await? {
                     Some(compiled) => compiled,
                     None => return Ok(Loaded::Disabled),
                 }
@@ -174,8 +179,9 @@ impl Workbench {
     async fn compile(
         self: &Arc<Self>,
         name: &PluginName,
+        class: Class,
     ) -> Result<Option<(Linked, bool)>, Problem> {
-        let turn = self.compiler.turn().await?;
+        let turn = self.queue.turn(&self.compiler, class).await?;
         let (bench, of) = (Arc::clone(self), name.clone());
         let mut source = match spawn_blocking(move || bench.look_up(&of, None)).await?? {
             Lookup::Disabled => return Ok(None),
@@ -186,10 +192,12 @@ impl Workbench {
         source.file = Vec::new();
         let (bench, of) = (Arc::clone(self), name.clone());
         let linked = spawn_blocking(move || {
+            // First: what the host can't load isn't worth keeping.
+            let program = Arc::new(bench.sandbox.load(&code)?);
             if let Err(problem) = bench.cache.put(&bench.key(&source.hash), &code) {
                 warn!(plugin = %of, "the compiled code can't be kept: {problem}");
             }
-            bench.link(&of, *source.terms, &source.hash, &code)
+            bench.assemble(&of, *source.terms, &source.hash, program)
         });
         Ok(Some((linked.await??, false)))
     }
@@ -336,6 +344,36 @@ impl Workbench {
             subscription,
             smoke: smoke.map(Arc::new),
         })
+    }
+
+    /// A version that runs on, though the files beside its manifest don't load, with
+    /// what that manifest grants now; `None` if that is no news.
+    pub(super) fn granted_now(&self, name: &PluginName, plugin: &Plugin) -> Option<Plugin> {
+        let manifest = read_manifest(&self.options, name).ok()?;
+        let of = manifest_of(&self.options, name);
+        let secrets = manifest.given(&of, &self.options.offer(name)).ok()?;
+        let news = *plugin.grants != manifest.grants || *plugin.secrets != secrets;
+        news.then(|| Plugin {
+            grants: Arc::new(manifest.grants),
+            secrets: Arc::new(secrets),
+            ..plugin.clone()
+        })
+    }
+
+    /// Keeps the code of what runs in the place of a file that was rolled back: other
+    /// plugins may have pushed it out of the cache since it was loaded.
+    pub(super) fn keep(&self, plugin: &Plugin) {
+        let key = self.key(&ContentHash(plugin.content));
+        if self.cache.has(&key) {
+            return;
+        }
+        let code = plugin.program.code().map_err(io::Error::other);
+        if let Err(problem) = code.and_then(|code| self.cache.put(&key, &code)) {
+            warn!(
+                version = plugin.version,
+                "the code of the version that runs again can't be kept, and the next start runs the one that was rolled back: {problem}"
+            );
+        }
     }
 
     /// Keeps the code of these longer than any other.

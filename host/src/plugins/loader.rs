@@ -4,7 +4,10 @@
 //! soon as it sees it, so that events are routed to a plugin that still
 //! compiles; then the [`load`](super::load) happens beside it and, when that is
 //! done, the plugin is swapped in. A newer change of the same plugin ends an
-//! older load.
+//! older load. Of names that have never run only so many are on the list at once,
+//! broken ones included ([`newcomers`](super::newcomers)): a further one gets the events that are
+//! stored once it has loaded, or once there is room. What has run, or was on the list of
+//! an earlier run, stays on it whatever becomes of its file, until that is gone.
 //!
 //! When dispatch rolls a version back, the earlier one runs already; the durable
 //! list, the registry and the [`notes`](super::notes) follow.
@@ -20,6 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -28,11 +32,13 @@ use tracing::{error, info, warn};
 use super::cache::{CodeCache, ContentHash};
 use super::compile::Compiler;
 use super::folder::Found;
-use super::listing::{self, Listing};
+use super::listing::{self, Listing, Standing};
 use super::load::{Kept, Linked, Loaded, Problem, Workbench, first_subscription};
 use super::loads::Loads;
 use super::manifest::Policy;
+use super::newcomers::Newcomers;
 use super::notes::{Note, Notes};
+use super::queue::Class;
 use super::refusals::Refusals;
 use super::registry::Registry;
 use super::settle::{Change, Settler};
@@ -53,6 +59,8 @@ pub struct Options {
     pub endpoint: EndpointName,
     /// The folder.
     pub folder: PathBuf,
+    /// The most plugins that it may have.
+    pub most: usize,
     /// What plugins get, and at most.
     pub policy: Policy,
     /// The secrets that they may have.
@@ -73,6 +81,8 @@ impl Options {
 /// What the loader works with.
 #[derive(Clone)]
 pub struct Loader {
+    /// Where it runs, with all that it does.
+    pub threads: Handle,
     /// Links and runs.
     pub sandbox: Arc<Sandbox>,
     /// Holds the durable list.
@@ -91,8 +101,8 @@ pub struct Loader {
 
 impl Loader {
     /// Starts following `options.folder`, which is made if it isn't there. The
-    /// receiver turns true when all plugins in the folder are on the durable
-    /// list; the task ends when the receiver is dropped and something changes,
+    /// receiver turns true when the plugins in the folder are on the durable list, as
+    /// far as there is room on it; the task ends when the receiver is dropped and something changes,
     /// at the latest with the runtime.
     ///
     /// # Errors
@@ -119,6 +129,7 @@ impl Loader {
             loader: self,
             options,
             stale: known.keys().cloned().collect(),
+            newcomers: Newcomers::default(),
             known,
             settler,
             loads: Loads::new(),
@@ -127,7 +138,8 @@ impl Loader {
             list_failed: false,
             listed,
         };
-        tokio::spawn(task.run());
+        let threads = task.loader.threads.clone();
+        threads.spawn(task.run());
         Ok(ready)
     }
 }
@@ -157,6 +169,8 @@ struct Folder {
     known: BTreeMap<PluginName, Subscription>,
     /// Those of them that still have the subscription of the last run.
     stale: BTreeSet<PluginName>,
+    /// Those that have never run, on the list or not.
+    newcomers: Newcomers,
     settler: Settler,
     loads: Loads<Result<Loaded, Problem>>,
     rollbacks: UnboundedReceiver<Rollback>,
@@ -196,6 +210,7 @@ impl Folder {
                 () = watch.changed(look_again) => true,
                 Some((name, loaded)) = self.loads.next() => {
                     self.apply(name, loaded).await;
+                    self.fill().await;
                     false
                 }
                 () = self.listed.closed() => return,
@@ -204,11 +219,27 @@ impl Folder {
     }
 
     async fn list(&self) -> io::Result<Listing> {
-        let folder = self.options.folder.clone();
-        let known: BTreeSet<_> = self.known.keys().cloned().collect();
-        spawn_blocking(move || listing::list(&folder, |name| known.contains(name)))
+        let (folder, most) = (self.options.folder.clone(), self.options.most);
+        let names = self.known.keys().chain(self.settler.names());
+        let standings: BTreeMap<_, _> = names
+            .map(|name| (name.clone(), self.standing(name)))
+            .collect();
+        let standing =
+            move |name: &PluginName| standings.get(name).copied().unwrap_or(Standing::New);
+        spawn_blocking(move || listing::list(&folder, most, standing))
             .await
             .map_err(io::Error::other)?
+    }
+
+    /// How much one of the names that are on the list or in the folder has earned.
+    fn standing(&self, name: &PluginName) -> Standing {
+        if self.newcomers.is_listed(name) {
+            Standing::Listed
+        } else if self.known.contains_key(name) {
+            Standing::Proven
+        } else {
+            Standing::Seen
+        }
     }
 
     /// Works through a listing; returns when to look again.
@@ -225,9 +256,12 @@ impl Folder {
         }
         let (changes, look_again) = self.settler.observe(&plugins, Instant::now());
 
+        self.newcomers
+            .keep_waiting(|name| plugins.get(name).is_some_and(Result::is_ok));
         let mut to_announce = BTreeSet::new();
         for (name, found) in &plugins {
-            let new = found.is_ok() && !self.known.contains_key(name);
+            let unknown = !self.known.contains_key(name) && !self.newcomers.waits(name);
+            let new = found.is_ok() && unknown;
             if new || self.stale.remove(name) {
                 to_announce.insert(name.clone());
             }
@@ -244,35 +278,66 @@ impl Folder {
         for Change { name, files } in changes {
             self.act_on(name, files).await;
         }
+        self.fill().await;
         look_again
     }
 
-    /// Routes events to plugins before they are loaded.
+    /// Routes events to plugins before they are loaded, if there is room on the list.
     async fn announce(&mut self, names: BTreeSet<PluginName>) {
-        if names.is_empty() {
-            return;
-        }
-        let options = self.options.clone();
-        let read = spawn_blocking(move || {
-            let read = |name| (first_subscription(&options, &name), name);
-            names.into_iter().map(read).collect::<Vec<_>>()
-        });
-        let read = read.await.unwrap_or_else(|problem| {
-            error!("reading the plugins' manifests failed: {problem}");
-            Vec::new()
-        });
         let mut installs = Vec::new();
-        for (subscription, name) in read {
+        for (subscription, name) in self.first_subscriptions(names).await {
             let key = self.key(&name);
             if let Some(subscription) = subscription {
                 self.loader.registry.loading(&key);
-                installs.push((name, subscription));
+                let proven = self.standing(&name) == Standing::Proven;
+                if proven || self.newcomers.admit(&name) {
+                    installs.push((name, subscription));
+                }
             } else {
                 self.remove(&name, "its manifest disables it").await;
                 self.loader.registry.disabled(&key);
             }
         }
         self.install(installs).await;
+    }
+
+    /// Routes events to those that have waited for room on the list and now have it.
+    async fn fill(&mut self) {
+        loop {
+            let names = self.newcomers.next();
+            if names.is_empty() {
+                return;
+            }
+            let mut installs = Vec::new();
+            for (subscription, name) in self.first_subscriptions(names).await {
+                match subscription {
+                    Some(subscription) => installs.push((name, subscription)),
+                    // A look will come to it.
+                    None => self.newcomers.forget(&name),
+                }
+            }
+            self.install(installs).await;
+        }
+    }
+
+    /// What each plugin is to get before it is loaded; `None` for disabled ones.
+    async fn first_subscriptions(
+        &self,
+        names: impl IntoIterator<Item = PluginName>,
+    ) -> Vec<(Option<Subscription>, PluginName)> {
+        let names: Vec<_> = names.into_iter().collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let options = self.options.clone();
+        let read = spawn_blocking(move || {
+            let read = |name| (first_subscription(&options, &name), name);
+            names.into_iter().map(read).collect()
+        });
+        read.await.unwrap_or_else(|problem| {
+            error!("reading the plugins' manifests failed: {problem}");
+            Vec::new()
+        })
     }
 
     async fn act_on(&mut self, name: PluginName, files: Option<Found>) {
@@ -301,7 +366,11 @@ impl Folder {
             note,
             running: self.running.get(&name).cloned(),
         });
-        let load = Arc::clone(&self.workbench).load(name.clone(), kept);
+        let class = match self.standing(&name) {
+            Standing::Proven => Class::Proven,
+            _ => Class::New,
+        };
+        let load = Arc::clone(&self.workbench).load(name.clone(), class, kept);
         self.loads.start(name, load);
     }
 
@@ -320,6 +389,12 @@ impl Folder {
                     ..
                 } = linked;
                 let version = plugin.version.clone();
+                if !self.known.contains_key(&name) {
+                    // Nothing of it runs yet, and what waited for it has to be there
+                    // when it begins.
+                    self.install(vec![(name.clone(), subscription.clone())])
+                        .await;
+                }
                 let handlers = plugin.program.handlers();
                 // In this order: an event must not be routed by what the new
                 // version handles while the old one still runs.
@@ -328,6 +403,7 @@ impl Folder {
                     .swap(key.clone(), Arc::clone(&plugin))
                     .await;
                 self.install(vec![(name.clone(), subscription)]).await;
+                self.newcomers.forget(&name);
                 let replaced = self.running.insert(name.clone(), plugin).is_some();
                 let registry = &self.loader.registry;
                 registry.running(&key, &version, handlers, instead.as_ref());
@@ -354,12 +430,31 @@ impl Folder {
                     "; the earlier version goes on running"
                 } else if self.known.contains_key(&name) {
                     "; its events wait until it can be loaded"
+                } else if self.newcomers.waits(&name) {
+                    "; it gets none of the events before that, as there are many more that have never run"
                 } else {
                     ""
                 };
                 error!(endpoint = %key.endpoint, plugin = %name, "plugin not loaded: {problem}{still}");
                 self.loader.registry.broken(&key, problem.to_string());
+                self.take_away(&name).await;
             }
+        }
+    }
+
+    /// What its manifest grants counts at once for the version that goes on running:
+    /// a file that doesn't load must not keep what was taken away.
+    async fn take_away(&mut self, name: &PluginName) {
+        let Some(running) = self.running.get(name).cloned() else {
+            return;
+        };
+        let (workbench, of) = (Arc::clone(&self.workbench), name.clone());
+        let changed = spawn_blocking(move || workbench.granted_now(&of, &running)).await;
+        if let Ok(Some(plugin)) = changed {
+            let (key, plugin) = (self.key(name), Arc::new(plugin));
+            self.running.insert(name.clone(), Arc::clone(&plugin));
+            self.loader.dispatcher.swap(key.clone(), plugin).await;
+            info!(endpoint = %key.endpoint, plugin = %name, "the earlier version goes on with what its manifest grants now");
         }
     }
 
@@ -394,8 +489,10 @@ impl Folder {
         };
         let registry = &self.loader.registry;
         registry.rolled_back(&key, &to.version, handlers, &note);
-        self.running.insert(name.clone(), to);
+        self.running.insert(name.clone(), Arc::clone(&to));
         self.note(&name, Some(note)).await;
+        let workbench = Arc::clone(&self.workbench);
+        let _ = spawn_blocking(move || workbench.keep(&to)).await;
         if self.loads.is_loading(&name) {
             // It doesn't know that yet.
             self.load(name);
@@ -434,6 +531,7 @@ impl Folder {
     async fn remove(&mut self, name: &PluginName, why: &str) {
         let key = self.key(name);
         let was_known = self.known.remove(name).is_some();
+        self.newcomers.forget(name);
         if was_known {
             let journal = Arc::clone(&self.loader.journal);
             insist(name, || journal.uninstall(key.clone())).await;

@@ -1,10 +1,11 @@
 //! The plugins folder: what lies in it becomes running plugins.
 //!
 //! [`watch`] says that something may have changed; [`listing`] is what is
-//! there; [`settle`] decides which changes have come to rest. For each of those
-//! the [`loader`] starts a [`load`], which reads the file, has it compiled by a
+//! there; [`settle`] decides which changes have come to rest; [`newcomers`] which new
+//! names get events before they have run. For each change the [`loader`] starts a [`load`], which reads the file, has it compiled by a
 //! child process ([`compile`], answered by [`child`], which [`confine`] takes
-//! everything else from) unless the [`cache`] knows it, and links it; then it swaps the plugin in, unless a newer load has started
+//! everything else from) when its turn has come ([`queue`]) unless the [`cache`] knows
+//! it, and links it; then it swaps the plugin in, unless a newer load has started
 //! ([`loads`]). The [`registry`] holds what the operator sees.
 //!
 //! Whoever writes the folder is not trusted: names are checked, links are not
@@ -23,7 +24,9 @@ mod load;
 pub mod loader;
 mod loads;
 pub mod manifest;
+mod newcomers;
 pub mod notes;
+mod queue;
 mod refusals;
 pub mod registry;
 pub mod settle;

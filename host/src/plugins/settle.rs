@@ -53,6 +53,11 @@ impl Settler {
         }
     }
 
+    /// The plugins that are there, or were until a moment ago.
+    pub fn names(&self) -> impl Iterator<Item = &PluginName> {
+        self.seen.keys()
+    }
+
     /// Takes a listing made at `now`. Returns what has come to rest, and when to
     /// look again if something hasn't.
     pub fn observe(
@@ -112,7 +117,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugins::listing;
+    use crate::plugins::listing::{self, Standing};
 
     struct Folder(tempfile::TempDir);
 
@@ -130,7 +135,7 @@ mod tests {
         }
 
         fn list(&self) -> BTreeMap<PluginName, Found> {
-            listing::list(self.0.path(), |_| false)
+            listing::list(self.0.path(), 10, |_| Standing::New)
                 .expect("listed")
                 .plugins
         }

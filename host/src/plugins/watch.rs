@@ -111,7 +111,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::plugins::listing::list;
+    use crate::plugins::listing::{Standing, list};
 
     #[test]
     fn listing_the_folder_is_no_change_of_it() {
@@ -126,7 +126,7 @@ mod tests {
         .expect("it can be watched");
 
         for _ in 0..3 {
-            list(folder.path(), |_| false).expect("listed");
+            list(folder.path(), 10, |_| Standing::New).expect("listed");
             std::fs::read(&path).expect("read");
         }
         let later = folder.path().join("b.wasm");

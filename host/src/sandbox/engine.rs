@@ -4,6 +4,7 @@
 //! Code that was compiled under another configuration doesn't load, so
 //! everything that shapes code is set here and nowhere else.
 
+use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
 
@@ -52,6 +53,9 @@ fn code_config() -> Config {
         .async_stack_size(WASM_STACK + HOST_STACK)
         // Lines of source in a trap would need the plugin's debug info on disk.
         .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
+        // One frame says where it trapped. Each has a copy of its function's name,
+        // which may be as long as the plugin's file.
+        .wasm_backtrace_max_frames(NonZeroUsize::new(1))
         // What no supported language's compiler emits, and SIMD that differs from
         // processor to processor. Threads, garbage collection, exceptions and async
         // components aren't even compiled in.
@@ -97,6 +101,12 @@ const MAX_INSTANCES: u32 = 60;
 const MAX_MEMORIES: u32 = 4;
 const MAX_TABLES: u32 = 8;
 
+/// How many memories wait for the component that had them last, ready for it, when
+/// others could use them: enough for those that run now and then in turn. Each holds
+/// up to `linear_memory_keep_resident`, so with a hundred, as wasmtime has it, many
+/// plugins' memories would fill the host's.
+const WARM_MEMORIES: u32 = 32;
+
 /// Pools for `limits.attempts` attempts at once. The counts for one component
 /// fit what every supported language's toolchain produces (measured); slots cost
 /// address space until they are used.
@@ -121,6 +131,7 @@ fn pools(limits: EngineLimits) -> PoolingAllocationConfig {
         // interrupts the other cores. Where the kernel can't say which pages
         // those are (Linux before 6.7), it is the first pages that stay.
         .linear_memory_keep_resident(256 << 10)
+        .max_unused_warm_slots(WARM_MEMORIES)
         .table_keep_resident(16 << 10)
         .async_stack_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto);

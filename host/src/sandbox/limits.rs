@@ -160,13 +160,22 @@ impl MemoryGuard {
         self.peak
     }
 
-    fn grow(&mut self, current: u64, desired: u64) -> Result<(), MemoryExceeded> {
+    /// `most` is what its type allows: past that nothing grows, and nothing counts.
+    fn grow(
+        &mut self,
+        current: u64,
+        desired: u64,
+        most: Option<u64>,
+    ) -> Result<(), MemoryExceeded> {
         let asked = self.used.saturating_sub(current).saturating_add(desired);
         if asked > self.limit {
             return Err(MemoryExceeded {
                 limit: self.limit,
                 asked,
             });
+        }
+        if most.is_some_and(|most| desired > most) {
+            return Ok(());
         }
         self.used = asked;
         self.peak = self.peak.max(asked);
@@ -179,9 +188,10 @@ impl ResourceLimiter for MemoryGuard {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        self.grow(current as u64, desired as u64)?;
+        let most = maximum.map(|bytes| bytes as u64);
+        self.grow(current as u64, desired as u64, most)?;
         Ok(true)
     }
 
@@ -189,10 +199,10 @@ impl ResourceLimiter for MemoryGuard {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let bytes = |elements: usize| (elements as u64).saturating_mul(TABLE_ELEMENT);
-        self.grow(bytes(current), bytes(desired))?;
+        self.grow(bytes(current), bytes(desired), maximum.map(bytes))?;
         Ok(true)
     }
 }
@@ -204,9 +214,9 @@ mod tests {
     #[test]
     fn growth_up_to_the_limit_passes_and_past_it_names_both_numbers() {
         let mut guard = MemoryGuard::new(100);
-        assert_eq!(guard.grow(0, 100), Ok(()));
+        assert_eq!(guard.grow(0, 100, None), Ok(()));
         assert_eq!(
-            guard.grow(100, 101),
+            guard.grow(100, 101, None),
             Err(MemoryExceeded {
                 limit: 100,
                 asked: 101
@@ -217,9 +227,20 @@ mod tests {
     #[test]
     fn several_memories_share_one_limit() {
         let mut guard = MemoryGuard::new(100);
-        guard.grow(0, 60).expect("the first fits");
-        assert!(guard.grow(0, 41).is_err());
-        guard.grow(0, 40).expect("exactly the rest fits");
+        guard.grow(0, 60, None).expect("the first fits");
+        assert!(guard.grow(0, 41, None).is_err());
+        guard.grow(0, 40, None).expect("exactly the rest fits");
         assert_eq!(guard.peak(), 100);
+    }
+
+    #[test]
+    fn what_its_type_forbids_isnt_counted_and_the_limit_is_named_first() {
+        let mut guard = MemoryGuard::new(100);
+        guard.grow(0, 10, Some(20)).expect("within both");
+        guard.grow(10, 90, Some(20)).expect("wasmtime refuses it");
+        guard.grow(10, 20, Some(20)).expect("within both");
+        guard.grow(0, 80, None).expect("exactly the rest fits");
+        assert_eq!(guard.peak(), 100);
+        assert!(guard.grow(20, 21, Some(20)).is_err());
     }
 }

@@ -14,6 +14,9 @@ use super::limits::{AttemptLimits, MemoryExceeded};
 use super::stop::Stop;
 use crate::types::effects::KvKey;
 
+/// How much of the name of the function that trapped is shown, in bytes.
+const MAX_FUNCTION: usize = 1 << 10;
+
 /// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -172,6 +175,6 @@ fn place(error: &wasmtime::Error) -> String {
     error
         .downcast_ref::<WasmBacktrace>()
         .and_then(|trace| trace.frames().iter().find_map(|frame| frame.func_name()))
-        .map(|name| format!(" (in {name})"))
+        .map(|name| format!(" (in {})", &name[..name.floor_char_boundary(MAX_FUNCTION)]))
         .unwrap_or_default()
 }

@@ -33,11 +33,12 @@ pub(super) async fn retire(
     Ok(())
 }
 
-/// Starts following each endpoint's folder.
+/// Starts following each endpoint's folder, with at most `most` plugins in each.
 pub(super) async fn load(
     loader: Loader,
     endpoints: Vec<EndpointConfig>,
     policy: Policy,
+    most: usize,
 ) -> Result<Vec<watch::Receiver<bool>>, StartError> {
     let mut listed = Vec::new();
     for endpoint in endpoints {
@@ -45,6 +46,7 @@ pub(super) async fn load(
         let options = Options {
             endpoint: endpoint.name,
             folder: endpoint.plugins,
+            most,
             policy,
             secrets: endpoint.secrets,
         };

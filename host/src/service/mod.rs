@@ -3,6 +3,7 @@
 //!
 //! `serve` and `demo` are this with different settings.
 
+mod aside;
 mod confined;
 mod folders;
 mod settings;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use self::aside::Aside;
 pub(crate) use self::confined::{make_folders, needs};
 use self::folders::{follow_plugins, load, retire};
 pub(crate) use self::settings::policy;
@@ -62,8 +64,8 @@ pub enum ServiceError {
     /// wasmtime can't start here.
     #[error("the sandbox can't start: {0}")]
     Sandbox(String),
-    /// No threads for handlers.
-    #[error("the handlers' threads can't start: {0}")]
+    /// No threads for handlers, or for the plugins folder.
+    #[error("the plugins' threads can't start: {0}")]
     Threads(io::Error),
     /// The folder of compiled code can't be used.
     #[error("the code cache in {folder} can't be opened: {source}", folder = folder.display())]
@@ -109,6 +111,8 @@ pub struct Service {
     stop: watch::Sender<bool>,
     listeners: Vec<Task>,
     background: Vec<Task>,
+    /// Follows the plugins folders.
+    _aside: Aside,
 }
 
 impl Service {
@@ -196,7 +200,9 @@ impl Service {
             task("the outbox's sender", sender.run(turned_true(stopped))),
         ];
 
+        let aside = Aside::start().map_err(ServiceError::Threads)?;
         let loader = Loader {
+            threads: aside.handle.clone(),
             sandbox,
             journal: journal.clone(),
             dispatcher: dispatcher.clone(),
@@ -206,7 +212,8 @@ impl Service {
             notes: Arc::new(Notes::open(&config.data)),
         };
         retire(journal.as_ref(), &config.endpoints).await?;
-        let listed = load(loader, config.endpoints, policy(&config.limits)).await?;
+        let (policy, most) = (policy(&config.limits), config.limits.plugins);
+        let listed = load(loader, config.endpoints, policy, most).await?;
         let background = vec![
             task(
                 "the plugins folders' task",
@@ -232,6 +239,7 @@ impl Service {
             stop,
             listeners,
             background,
+            _aside: aside,
         })
     }
 

@@ -41,7 +41,8 @@ pub(super) fn client(config: &OutboundConfig) -> Result<Client, ServiceError> {
 
 pub(super) fn engine_limits(limits: &Limits) -> EngineLimits {
     EngineLimits {
-        attempts: u32::try_from(limits.total).unwrap_or(u32::MAX),
+        // And the smoke attempt: it waits for no turn, and should find room beside them.
+        attempts: u32::try_from(limits.total.saturating_add(1)).unwrap_or(u32::MAX),
         max_memory: limits.ceilings.memory,
     }
 }

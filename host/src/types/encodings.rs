@@ -58,9 +58,18 @@ fn escaped(text: &str) -> Vec<String> {
     let path = move |byte: u8| byte.is_ascii_graphic() && !b"\"#<>?`{}".contains(&byte);
     let query = move |byte: u8| byte.is_ascii_graphic() && !b"\"#<>'".contains(&byte);
     let form = |byte: u8| byte.is_ascii_alphanumeric() || b"*-._ ".contains(&byte);
+    // Python's `quote` and JavaScript's `encodeURI`.
+    let quote = move |byte| unreserved(byte) || byte == b'/';
+    let uri = move |byte| component(byte) || b";,/?:@&=+$#".contains(&byte);
     vec![
         json.replace('/', "\\/"),
+        // Go's, Python's and PHP's.
+        numbered(&json, |c| "<>&".contains(c)),
+        numbered(&json, |c| !c.is_ascii()),
+        numbered(&json, |c| !c.is_ascii()).replace('/', "\\/"),
         json,
+        percent(text, quote),
+        percent(text, uri),
         text.escape_debug().to_string(),
         percent(text, unreserved),
         percent(text, component),
@@ -68,6 +77,21 @@ fn escaped(text: &str) -> Vec<String> {
         percent(text, query),
         percent(text, form).replace(' ', "+"),
     ]
+}
+
+/// The body of a JSON text with these characters by their numbers.
+fn numbered(json: &str, which: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if !which(c) {
+            out.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+    out
 }
 
 fn percent(text: &str, stays: impl Fn(u8) -> bool) -> String {

@@ -44,6 +44,22 @@ fn common_encodings_are_recognised() {
 }
 
 #[test]
+fn what_other_languages_write_is_recognised_as_well() {
+    let redactor = redactor(&["https://a.example/h?k=1&t=<ü𝄞>[x]"]);
+    for written in [
+        r#"{"a":"https://a.example/h?k=1\u0026t=\u003cü𝄞\u003e[x]"}"#,
+        r#"{"a":"https://a.example/h?k=1&t=<\u00fc\ud834\udd1e>[x]"}"#,
+        r#"{"a":"https:\/\/a.example\/h?k=1&t=<\u00fc\ud834\udd1e>[x]"}"#,
+        "u=https%3A//a.example/h%3Fk%3D1%26t%3D%3C%C3%BC%F0%9D%84%9E%3E%5Bx%5D",
+        "u=https://a.example/h?k=1&t=%3C%C3%BC%F0%9D%84%9E%3E%5Bx%5D",
+    ] {
+        let shown = redactor.text(written);
+        assert!(shown.contains(MARK) && !shown.contains("k=1"), "{shown}");
+        assert!(!shown.contains("%3D1"), "{shown}");
+    }
+}
+
+#[test]
 fn lines_of_a_secret_and_the_path_of_a_url_are_secrets_too() {
     let key = redactor(&["-----BEGIN KEY-----\nMIIEowIBAAKCAQEA\n  aaaabbbbcccc\nshort\n"]);
     assert_eq!(key.text("stdout: MIIEowIBAAKCAQEA"), "stdout: [secret]");

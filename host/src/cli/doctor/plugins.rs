@@ -8,7 +8,7 @@ use super::report::Report;
 use crate::cli::plugins;
 use crate::config::{EndpointConfig, Limits};
 use crate::plugins::folder::{self, MAX_MANIFEST, MAX_WASM};
-use crate::plugins::listing::{self, Listing};
+use crate::plugins::listing::{self, Listing, Standing};
 use crate::plugins::manifest::{Manifest, Policy};
 use crate::service;
 use crate::types::secrets::Offer;
@@ -26,7 +26,7 @@ pub(super) fn look(
         plugins,
         refused,
         more_refused,
-    }) = listing::list(folder, |_| false)
+    }) = listing::list(folder, limits.plugins, |_| Standing::New)
     else {
         return;
     };

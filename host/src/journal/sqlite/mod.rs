@@ -128,9 +128,9 @@ impl SqliteJournal {
             .map_err(sqlite)?;
         let state = State::load(&conn, &options).map_err(sqlite)?;
         let checkpointer = Checkpointer::start(&file)?;
-        let (pages, pages_slot) = Reader::start(&file, "journal-read")?;
-        let (entries, entries_slot) = Reader::start(&file, "journal-kv")?;
-        let (views, views_slot) = Reader::start(&file, "journal-view")?;
+        let (pages, pages_slot) = Reader::start(&file, "journal-read", 0)?;
+        let (entries, entries_slot) = Reader::start(&file, "journal-kv", reader::ASIDE)?;
+        let (views, views_slot) = Reader::start(&file, "journal-view", reader::ASIDE)?;
         let (fatal, fatal_seen) = watch::channel(None);
         let (writes, requests) = mpsc::channel(QUEUE);
         let writer = Writer {

@@ -17,6 +17,11 @@ use super::schema::open_helper;
 use super::{OpenError, error};
 use crate::journal::JournalError;
 
+/// Added to the nice value of the threads that read for handlers and for people: as
+/// much as for the handlers' own. What is read for a handler isn't part of its CPU
+/// time, and it may ask without end.
+pub(super) const ASIDE: i32 = 5;
+
 /// Questions that may wait; who comes later waits to ask.
 const QUEUE: usize = 256;
 
@@ -32,8 +37,9 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Starts a thread of this name. It ends when the last `Reader` is gone.
-    pub(super) fn start(file: &Path, name: &str) -> Result<(Self, Slot), OpenError> {
+    /// Starts a thread of this name, at a lower priority by `niceness`. It ends when
+    /// the last `Reader` is gone.
+    pub(super) fn start(file: &Path, name: &str, niceness: i32) -> Result<(Self, Slot), OpenError> {
         let conn = open_helper(file).map_err(|source| OpenError::Sqlite {
             file: file.into(),
             source,
@@ -44,6 +50,11 @@ impl Reader {
         thread::Builder::new()
             .name(name.into())
             .spawn(move || {
+                if niceness > 0 {
+                    // On Linux this is for this thread. Not being allowed to is no
+                    // reason not to read.
+                    let _ = rustix::process::nice(niceness);
+                }
                 while let Some(question) = asked.blocking_recv() {
                     let guard = own.lock().unwrap_or_else(PoisonError::into_inner);
                     // Without a connection the question is dropped, and its
@@ -75,5 +86,29 @@ impl Reader {
             .await
             .map_err(|_| JournalError::Closed)?
             .map_err(|error| error::read_error(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of the calling thread, on Linux.
+    fn priority() -> i32 {
+        rustix::process::getpriority_process(None).expect("it runs")
+    }
+
+    #[tokio::test]
+    async fn what_handlers_ask_yields_to_the_host() {
+        let folder = tempfile::TempDir::new().expect("a scratch folder");
+        let file = folder.path().join("journal");
+        Connection::open(&file)
+            .and_then(|conn| conn.execute_batch("CREATE TABLE t (x)"))
+            .expect("a database");
+        for niceness in [0, ASIDE] {
+            let (reader, _slot) = Reader::start(&file, "reads", niceness).expect("it starts");
+            let its = reader.ask(|_| Ok(priority())).await.expect("an answer");
+            assert_eq!(its, (priority() + niceness).min(19));
+        }
     }
 }

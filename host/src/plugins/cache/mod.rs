@@ -141,6 +141,12 @@ impl CodeCache {
         verified
     }
 
+    /// Whether there is an entry, good or not.
+    #[must_use]
+    pub fn has(&self, key: &Key) -> bool {
+        self.path(key).exists()
+    }
+
     /// Removes an entry that can't be used, and says why.
     pub fn reject(&self, key: &Key, why: &str) {
         let path = self.path(key);

@@ -22,6 +22,10 @@ const MAX_FAILURES: u32 = 100_000;
 /// No version is watched for longer.
 const MAX_WATCH: u32 = 10_000;
 
+/// No list has more entries: each event is compared with all types and agents, each
+/// request with all of `allow`.
+const MAX_ENTRIES: usize = 1_000;
+
 /// Nothing waits longer.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -72,7 +76,9 @@ impl ConfigValue {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawEvents {
+    #[serde(deserialize_with = "filter")]
     pub(super) types: Option<Vec<String>>,
+    #[serde(deserialize_with = "filter")]
     pub(super) agents: Option<Vec<String>>,
 }
 
@@ -237,6 +243,20 @@ fn wait<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, 
 }
 
 fn grants<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Grants, D::Error> {
-    let entries = Vec::<String>::deserialize(deserializer)?;
+    let entries = list(deserializer)?;
     Grants::parse(&entries).map_err(Error::custom)
+}
+
+fn filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    list(deserializer).map(Some)
+}
+
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let entries = Vec::<String>::deserialize(deserializer)?;
+    match entries.len() {
+        0..=MAX_ENTRIES => Ok(entries),
+        asked => Err(Error::custom(format!(
+            "{asked} entries are too many: there may be {MAX_ENTRIES}"
+        ))),
+    }
 }

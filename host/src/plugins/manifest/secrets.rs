@@ -6,9 +6,13 @@ use std::path::Path;
 use super::{Manifest, ManifestError};
 use crate::types::Given;
 use crate::types::secrets::{Offer, SecretName};
+use crate::types::text::brief;
 
 /// How many a plugin has at most.
 const MAX_SECRETS: usize = 32;
+
+/// How much of a key is shown, in characters.
+const MAX_SHOWN: usize = 200;
 
 /// Checks the table by itself.
 pub(super) fn check<T>(
@@ -27,7 +31,7 @@ pub(super) fn check<T>(
         None => Ok(()),
         Some(key) => Err(ManifestError::Twice {
             file: file.to_owned(),
-            key: key.clone(),
+            key: shown(key),
         }),
     }
 }
@@ -41,8 +45,13 @@ impl Manifest {
         let given = offer.give(self.secrets.clone());
         given.map_err(|(key, why)| ManifestError::NotOffered {
             file: file.display().to_string(),
-            key,
+            key: shown(&key),
             why,
         })
     }
+}
+
+/// A key may be as long as the file.
+fn shown(key: &str) -> String {
+    brief(key, MAX_SHOWN).into_owned()
 }

@@ -235,3 +235,35 @@ fn a_secret_that_isnt_offered_names_the_manifest_and_the_key() {
         "{error}"
     );
 }
+
+#[test]
+fn no_list_is_so_long_that_each_event_takes_time() {
+    for (table, key, entry) in [
+        ("events", "types", "\"x\","),
+        ("events", "agents", "\"x\","),
+        ("http", "allow", "\"POST https://a.example/\","),
+    ] {
+        let text = |count: usize| format!("[{table}]\n{key} = [{}]", entry.repeat(count));
+        parse(&text(1000)).expect("as many as there may be");
+        let error = parse(&text(1001)).expect_err("one more");
+        let says = format!("greeter.toml, line 2: `{table}.{key}`: 1001 entries are too many");
+        assert!(error.starts_with(&says), "{error}");
+    }
+}
+
+#[test]
+fn a_key_without_end_isnt_repeated_to_its_end() {
+    let key = "k".repeat(10_000);
+    let twice = format!("[config]\n{key} = \"a\"\n[secrets]\n{key} = \"A\"");
+    let error = parse(&twice).expect_err("twice");
+    assert!(error.len() < 500, "{} bytes", error.len());
+    let manifest = parse(&format!("[secrets]\n{key} = \"A\"")).expect("it is good");
+    let offer = crate::types::secrets::Offer {
+        endpoint: crate::types::EndpointName::default_endpoint(),
+        plugin: crate::types::PluginName::new("greeter").expect("a good name"),
+        secrets: std::sync::Arc::default(),
+    };
+    let error = manifest.given(Path::new("greeter.toml"), &offer);
+    let error = error.expect_err("there is none").to_string();
+    assert!(error.len() < 500, "{} bytes", error.len());
+}

@@ -16,6 +16,7 @@ use crate::types::Handlers;
 
 /// A linked component, ready to be instantiated once for each attempt.
 pub struct Program {
+    component: Component,
     version: Version,
     handlers: Handlers,
     needs: Needs,
@@ -43,6 +44,14 @@ impl Program {
         self.handlers
     }
 
+    /// The code that it was made of.
+    ///
+    /// # Errors
+    /// When it can't be copied.
+    pub fn code(&self) -> wasmtime::Result<Vec<u8>> {
+        self.component.serialize()
+    }
+
     /// What of WASI 0.2 the component imports.
     pub(super) fn needs(&self) -> Needs {
         self.needs
@@ -61,6 +70,7 @@ impl Program {
         let adapter = v0_1::Adapter::new(handlers, instance)
             .map_err(|error| LoadError::Fit(format!("{error:#}")))?;
         Ok(Self {
+            component: component.clone(),
             version: Version::V0_1(adapter),
             handlers,
             needs,

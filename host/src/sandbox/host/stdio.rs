@@ -7,14 +7,15 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::sandbox::log::{Level, LineBuffer};
 use crate::sandbox::state::{SharedLog, log_line};
 use crate::types::Redactor;
 
 /// How many bytes a handler may write at once; the next write is possible at
-/// once, so this bounds a copy and nothing else.
+/// once, so this bounds the copy and the search for secrets, in which the handler
+/// can't be interrupted.
 const WRITE_PERMIT: usize = 64 << 10;
 
 /// One of the two streams. All handles that a component gets to it share the
@@ -102,6 +103,9 @@ impl Pollable for LogStream {
 
 impl OutputStream for LogStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > WRITE_PERMIT {
+            return Err(StreamError::trap("write exceeded the stream's permit"));
+        }
         self.append(&bytes);
         Ok(())
     }
@@ -174,5 +178,26 @@ mod tests {
                 "and [secret]"
             ]
         );
+    }
+
+    #[test]
+    fn no_write_is_larger_than_what_is_permitted() {
+        let source = Source {
+            endpoint: EndpointName::default_endpoint(),
+            plugin: PluginName::new("test").expect("a good name"),
+            event: EventId::generate(),
+            delivery: DeliveryId(1),
+        };
+        let limits = LogLimits {
+            bytes: 1 << 20,
+            lines: 100,
+        };
+        let log = Arc::new(Mutex::new(AttemptLog::new(source, limits)));
+        let mut out = LogStream::stdout(&log);
+        let permit = out.check_write().expect("there is always one");
+        let bytes = Bytes::from(vec![b'x'; permit + 1]);
+        OutputStream::write(&mut out, bytes.slice(1..)).expect("as much as it may");
+        let error = OutputStream::write(&mut out, bytes).expect_err("one more");
+        assert!(matches!(error, StreamError::Trap(_)), "{error}");
     }
 }

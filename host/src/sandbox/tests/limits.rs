@@ -63,3 +63,25 @@ async fn what_no_pool_has_room_for_says_so_when_it_is_loaded() {
         .expect_err("no handler");
     assert!(matches!(error, LoadError::NoHandler), "{error}");
 }
+
+/// Each frame would have a copy of a name that may be as long as the plugin's file.
+#[tokio::test]
+async fn a_trap_has_one_frame_however_deep_it_happens() {
+    let text = r#"(module
+        (func $f (param i32)
+          (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1)))))
+          unreachable)
+        (func (export "run") (call $f (i32.const 9))))"#;
+    let sandbox = sandbox();
+    let bytes = ::wat::parse_str(text).expect("good WebAssembly text");
+    let module = wasmtime::Module::new(sandbox.engine(), &bytes).expect("it compiles");
+    let mut store = wasmtime::Store::new(sandbox.engine(), ());
+    store.set_epoch_deadline(u64::MAX / 2);
+    let instance = wasmtime::Instance::new(&mut store, &module, &[]).expect("it fits");
+    let run = instance.get_typed_func::<(), ()>(&mut store, "run");
+    let error = run.expect("it is there").call(&mut store, ());
+    let error = error.expect_err("it traps");
+    let trace: &wasmtime::WasmBacktrace = error.downcast_ref().expect("one");
+    assert_eq!(trace.frames().len(), 1);
+    assert_eq!(trace.frames()[0].func_name(), Some("f"));
+}
