@@ -32,6 +32,7 @@ pub mod journal;
 pub mod outbound;
 pub mod outbox;
 pub mod plugins;
+mod priority;
 pub mod sandbox;
 pub mod service;
 pub mod toolchain;

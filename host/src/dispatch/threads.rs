@@ -3,9 +3,7 @@
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// Added to the process's nice value. Low enough to yield to ingest, high enough
-/// that handlers still get their share of a busy machine.
-const NICENESS: i32 = 5;
+use crate::priority;
 
 /// A runtime of its own for handlers.
 pub(super) struct HandlerThreads {
@@ -19,7 +17,7 @@ impl HandlerThreads {
         let runtime = Builder::new_multi_thread()
             .thread_name("handler")
             .enable_time()
-            .on_thread_start(lower_priority)
+            .on_thread_start(priority::yield_to_the_rest)
             .build()?;
         let handle = runtime.handle().clone();
         Ok(Self {
@@ -40,14 +38,5 @@ impl Drop for HandlerThreads {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-    }
-}
-
-/// Lowers the priority of the calling thread. Not being allowed to is no reason
-/// not to run.
-fn lower_priority() {
-    // On Linux this sets the priority of the calling thread alone.
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!("handlers run at the host's own priority: {error}");
     }
 }

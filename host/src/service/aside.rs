@@ -6,8 +6,7 @@ use std::io;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// Added to the process's nice value: that of the handlers' threads.
-const NICENESS: i32 = 5;
+use crate::priority;
 
 /// The runtime of the plugins folders.
 #[derive(Debug)]
@@ -23,10 +22,7 @@ impl Aside {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("plugins")
-            .on_thread_start(|| {
-                // Not being allowed to is no reason not to run.
-                let _ = rustix::process::nice(NICENESS);
-            })
+            .on_thread_start(priority::yield_to_the_rest)
             .enable_all()
             .build()?;
         let handle = runtime.handle().clone();
@@ -50,20 +46,13 @@ impl Drop for Aside {
 mod tests {
     use super::*;
 
-    /// Of the calling thread.
-    fn niceness() -> i32 {
-        rustix::process::nice(0).expect("it is known")
-    }
-
     #[tokio::test]
     async fn all_of_its_threads_yield_to_the_rest() {
-        let own = niceness();
         let aside = Aside::start().expect("threads");
-        let task = aside.handle.spawn(async { niceness() });
-        let blocking = aside.handle.spawn_blocking(niceness);
-        let lower = (own + NICENESS).min(19);
-        assert_eq!(task.await.expect("it ends"), lower);
-        assert_eq!(blocking.await.expect("it ends"), lower);
-        assert_eq!(niceness(), own);
+        let task = aside.handle.spawn(async { priority::tests::yields() });
+        let blocking = aside.handle.spawn_blocking(priority::tests::yields);
+        assert!(task.await.expect("it ends"));
+        assert!(blocking.await.expect("it ends"));
+        assert!(!priority::tests::yields());
     }
 }

@@ -44,7 +44,7 @@ use self::apply::State;
 use self::checkpoint::Checkpointer;
 pub use self::error::OpenError;
 use self::lock::FolderLock;
-use self::reader::Reader;
+use self::reader::{For, Reader};
 use self::writer::{Request, Writer};
 use super::{Feed, JournalOptions};
 
@@ -128,9 +128,9 @@ impl SqliteJournal {
             .map_err(sqlite)?;
         let state = State::load(&conn, &options).map_err(sqlite)?;
         let checkpointer = Checkpointer::start(&file)?;
-        let (pages, pages_slot) = Reader::start(&file, "journal-read", 0)?;
-        let (entries, entries_slot) = Reader::start(&file, "journal-kv", reader::ASIDE)?;
-        let (views, views_slot) = Reader::start(&file, "journal-view", reader::ASIDE)?;
+        let (pages, pages_slot) = Reader::start(&file, "journal-read", For::Host)?;
+        let (entries, entries_slot) = Reader::start(&file, "journal-kv", For::Others)?;
+        let (views, views_slot) = Reader::start(&file, "journal-view", For::Others)?;
         let (fatal, fatal_seen) = watch::channel(None);
         let (writes, requests) = mpsc::channel(QUEUE);
         let writer = Writer {

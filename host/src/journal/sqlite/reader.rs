@@ -16,11 +16,17 @@ use tokio::sync::{mpsc, oneshot};
 use super::schema::open_helper;
 use super::{OpenError, error};
 use crate::journal::JournalError;
+use crate::priority;
 
-/// Added to the nice value of the threads that read for handlers and for people: as
-/// much as for the handlers' own. What is read for a handler isn't part of its CPU
-/// time, and it may ask without end.
-pub(super) const ASIDE: i32 = 5;
+/// Who a reader reads for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum For {
+    /// The host itself.
+    Host,
+    /// Handlers and people. What is read for a handler isn't part of its CPU time, and
+    /// it may ask without end: the thread yields to the rest of the host.
+    Others,
+}
 
 /// Questions that may wait; who comes later waits to ask.
 const QUEUE: usize = 256;
@@ -37,9 +43,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Starts a thread of this name, at a lower priority by `niceness`. It ends when
-    /// the last `Reader` is gone.
-    pub(super) fn start(file: &Path, name: &str, niceness: i32) -> Result<(Self, Slot), OpenError> {
+    /// Starts a thread of this name. It ends when the last `Reader` is gone.
+    pub(super) fn start(file: &Path, name: &str, of: For) -> Result<(Self, Slot), OpenError> {
         let conn = open_helper(file).map_err(|source| OpenError::Sqlite {
             file: file.into(),
             source,
@@ -50,10 +55,8 @@ impl Reader {
         thread::Builder::new()
             .name(name.into())
             .spawn(move || {
-                if niceness > 0 {
-                    // On Linux this is for this thread. Not being allowed to is no
-                    // reason not to read.
-                    let _ = rustix::process::nice(niceness);
+                if of == For::Others {
+                    priority::yield_to_the_rest();
                 }
                 while let Some(question) = asked.blocking_recv() {
                     let guard = own.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,11 +96,6 @@ impl Reader {
 mod tests {
     use super::*;
 
-    /// Of the calling thread, on Linux.
-    fn priority() -> i32 {
-        rustix::process::getpriority_process(None).expect("it runs")
-    }
-
     #[tokio::test]
     async fn what_handlers_ask_yields_to_the_host() {
         let folder = tempfile::TempDir::new().expect("a scratch folder");
@@ -105,10 +103,10 @@ mod tests {
         Connection::open(&file)
             .and_then(|conn| conn.execute_batch("CREATE TABLE t (x)"))
             .expect("a database");
-        for niceness in [0, ASIDE] {
-            let (reader, _slot) = Reader::start(&file, "reads", niceness).expect("it starts");
-            let its = reader.ask(|_| Ok(priority())).await.expect("an answer");
-            assert_eq!(its, (priority() + niceness).min(19));
+        for of in [For::Host, For::Others] {
+            let (reader, _slot) = Reader::start(&file, "reads", of).expect("it starts");
+            let yields = reader.ask(|_| Ok(priority::tests::yields())).await;
+            assert_eq!(yields.expect("an answer"), of == For::Others);
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::shares::Connections;
 use crate::outbound::Client;
+use crate::priority;
 
 /// Connections of all attempts together, shared as [`shares`](super::shares) says.
 const MAX_CONNECTIONS: usize = 256;
@@ -17,9 +18,6 @@ const MAX_CONNECTIONS: usize = 256;
 /// Threads that look up names. A look-up can't be cancelled, so that many slow
 /// ones have the next one wait, and nobody else.
 const MAX_LOOKUPS: usize = 64;
-
-/// Added to the thread's nice value: that of the handlers' threads.
-const NICENESS: i32 = 5;
 
 /// The way out.
 pub(in crate::sandbox) struct Network {
@@ -36,10 +34,7 @@ impl Network {
             .worker_threads(1)
             .max_blocking_threads(MAX_LOOKUPS)
             .thread_name("plugin-http")
-            .on_thread_start(|| {
-                // Not being allowed to is no reason not to run.
-                let _ = rustix::process::nice(NICENESS);
-            })
+            .on_thread_start(priority::yield_to_the_rest)
             .enable_all()
             .build()?;
         Ok(Self {
