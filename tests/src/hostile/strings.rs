@@ -45,7 +45,11 @@ pub(super) fn villains() -> Vec<Villain> {
         Villain::text("insecure-random-of-u64-max", insecure_random, random),
         // Of CPU time or of random bytes, whichever comes first.
         Villain::text("random-for-ever", random_for_ever, Fate::Fails("limit of")),
-        Villain::text("stdout-of-4-mib-at-once", stdout_at_once, Fate::Ends).saying("log limit of"),
+        Villain::text(
+            "stdout-of-4-mib-at-once",
+            stdout_at_once,
+            Fate::Fails("exceeded the stream's permit"),
+        ),
         Villain::text("zeroes-of-u64-max", zeroes, Fate::Fails("zeroes")),
     ]
 }
