@@ -79,7 +79,7 @@ impl fmt::Debug for Secret {
 /// # fn notify() -> Outcome {
 /// let token = config::secret("token")?.or_reject("[secrets] has no token")?;
 /// let request = outbox::Request::post("https://api.example.com/v1/notes")
-///     .header("authorization", format!("Bearer {}", token.expose()));
+///     .header("authorization", &format!("Bearer {}", token.expose()));
 /// # drop(request);
 /// # Ok(())
 /// # }
