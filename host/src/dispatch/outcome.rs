@@ -93,6 +93,11 @@ impl Outcome {
         self.finish.effects.weight() > LARGE
     }
 
+    /// Whether it speaks against the plugin.
+    pub(super) fn is_failure(&self) -> bool {
+        matches!(self.end, Some(Evidence::Fails | Evidence::Traps))
+    }
+
     /// What follows from such an end. That a version on probation traps uses up
     /// nothing of the delivery: it may run on the earlier one yet. The probation
     /// bounds how often that happens.

@@ -51,17 +51,18 @@ pub(super) struct Whose {
 
 impl Runner {
     /// Runs one attempt. Where others wait for its slot, it is free as soon as the
-    /// attempt no longer holds an instance: storing the outcome needs none. Only an
+    /// attempt no longer holds an instance: storing the outcome needs none. An
     /// outcome with large effects keeps it, since these take the instance's place
-    /// in memory: attempts that are faster than the store would fill it.
+    /// in memory: attempts that are faster than the store would fill it. So does a
+    /// failure: it must be counted before many more are made.
     pub(super) async fn run(&self, whose: &Whose, mut ticket: Ticket) {
         let handlers = whose.plugin.program.handlers();
         let outcome = match without_attempt(handlers, &ticket.job.event.event.payload) {
             Some(next) => Ok(Outcome::unattempted(&ticket.job, next, Now::read())),
             None => self.attempt(whose, &mut ticket.job).await,
         };
-        let large = matches!(&outcome, Ok(outcome) if outcome.is_large());
-        if !large && self.slots_wanted.load(Ordering::Relaxed) {
+        let keeps = matches!(&outcome, Ok(outcome) if outcome.is_large() || outcome.is_failure());
+        if !keeps && self.slots_wanted.load(Ordering::Relaxed) {
             ticket.free_slot();
         }
         let settled = match outcome {

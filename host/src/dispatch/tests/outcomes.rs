@@ -35,7 +35,8 @@ async fn a_panic_while_an_attempt_is_settled_costs_no_slot_and_no_delivery() {
 
 #[tokio::test]
 async fn who_waits_for_a_slot_gets_it_before_the_outcome_is_stored() {
-    let bench = Bench::start(&wat::loops(World::ChatPush), &[Takes::Never]).await;
+    let handler = wat::logs(World::ChatPush, "hi");
+    let bench = Bench::start(&handler, &[Takes::Never]).await;
     bench.commit(1, chat_push());
     bench.commit(2, chat_push());
     let outcomes = bench.journal.outcomes(|outcomes| outcomes.len() == 1).await;
