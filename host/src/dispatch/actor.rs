@@ -240,7 +240,7 @@ impl Actor {
         } = page;
         let runner = Arc::clone(&self.runner);
         let sender = self.sender.clone();
-        self.threads.spawn(async move {
+        tokio::spawn(async move {
             let plugin = (*key).clone();
             let page = if manual {
                 runner.journal.pending_manual(plugin, after, limit).await

@@ -15,7 +15,7 @@ use super::rollbacks::{Rollback, Rollbacks};
 use super::run::Runner;
 use super::slot::Settled;
 use super::smoke::{Smoke, SmokeTurns};
-use super::threads::HandlerThreads;
+use super::threads::Threads;
 use super::{Limits, Plugin, Stats, Store};
 use crate::journal::{Feed, FeedItem, PendingPage, Routed};
 use crate::outbound::{Granted, Grants};
@@ -208,7 +208,7 @@ impl Inbox {
         })
     }
 
-    /// Starts the task and the handlers' threads.
+    /// Starts the task and the threads.
     ///
     /// # Errors
     /// When the system has no threads left.
@@ -228,7 +228,7 @@ impl Inbox {
         journal: Arc<dyn Store>,
         limits: Limits,
     ) -> std::io::Result<()> {
-        let threads = HandlerThreads::start()?;
+        let (handlers, decisions) = (Threads::for_handlers()?, Threads::for_decisions()?);
         let runner = Runner {
             handler,
             journal,
@@ -244,12 +244,12 @@ impl Inbox {
             self.paused,
             self.rollbacks,
             limits,
-            threads.handle(),
+            handlers.handle(),
         );
         let messages = self.messages;
-        threads.handle().spawn(async move {
+        decisions.handle().spawn(async move {
             actor.run(messages).await;
-            drop(threads);
+            drop((handlers, decisions));
         });
         Ok(())
     }

@@ -1,12 +1,16 @@
 //! What becomes of attempts' outcomes.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt as _;
 use hookbox_testkit::wat::{self, World};
+use tokio::sync::Semaphore;
 
-use super::bench::{Bench, ends};
+use super::bench::{Bench, ends, report, settings};
 use super::journal::Takes;
-use super::{chat_push, key};
+use super::{chat_push, key, key_of};
 use crate::journal::Next;
+use crate::sandbox::Verdict;
 use crate::types::payload::{Misfit, TypedKind};
 use crate::types::{DeliveryId, Payload};
 
@@ -27,6 +31,7 @@ async fn a_delivery_that_someone_else_has_ended_is_not_tried_again() {
 async fn a_panic_while_an_attempt_is_settled_costs_no_slot_and_no_delivery() {
     let bench = Bench::start(&wat::logs(World::ChatPush, "hi"), &[Takes::Panics]).await;
     bench.commit(1, chat_push());
+    bench.journal.took_the_first().await;
     bench.commit(2, chat_push());
     let outcomes = bench.stop_after(|outcomes| outcomes.len() == 2).await;
     let order: Vec<_> = outcomes.iter().map(|finish| finish.delivery.0).collect();
@@ -35,10 +40,25 @@ async fn a_panic_while_an_attempt_is_settled_costs_no_slot_and_no_delivery() {
 
 #[tokio::test]
 async fn who_waits_for_a_slot_gets_it_before_the_outcome_is_stored() {
-    let handler = wat::logs(World::ChatPush, "hi");
-    let bench = Bench::start(&handler, &[Takes::Never]).await;
+    let may_end = [1, 2].map(|_| Arc::new(Semaphore::new(0)));
+    let gates = may_end.clone();
+    let bench = Bench::acting(1, &[Takes::Never], move |attempt| {
+        let gate = Arc::clone(&gates[usize::from(attempt.delivery == DeliveryId(2))]);
+        Box::pin(async move {
+            let _permit = gate.acquire().await;
+            report(Verdict::Done)
+        })
+    });
+    bench.add(key(), settings()).await;
     bench.commit(1, chat_push());
     bench.commit(2, chat_push());
+    // When dispatch answers for the second time, it knows that one waits.
+    for _ in 0..2 {
+        bench.dispatcher.remove(key_of("other")).await;
+    }
+    may_end[0].add_permits(1);
+    bench.journal.took_the_first().await;
+    may_end[1].add_permits(1);
     let outcomes = bench.journal.outcomes(|outcomes| outcomes.len() == 1).await;
     assert_eq!(outcomes[0].delivery, DeliveryId(2));
 }
