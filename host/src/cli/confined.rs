@@ -6,7 +6,7 @@ use super::operator::print_json;
 use super::settings::Settings;
 use crate::config::{self, Config, ConfigError};
 use crate::confine::{ConfineError, probe};
-use crate::plugins::loader::own_program;
+use crate::plugins::compile::own_program;
 use crate::service;
 
 /// The settings of the host that is meant.

@@ -1,7 +1,7 @@
 //! Has a file compiled by a child process, within bounds.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,6 +198,13 @@ impl Turn<'_> {
             None => Err(compiler.failure(&ended)),
         }
     }
+}
+
+/// The program of the compile child: this program itself, even if its file has
+/// been replaced since the start.
+#[must_use]
+pub fn own_program() -> PathBuf {
+    Path::new("/proc/self/exe").to_owned()
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 //!
 //! [`watch`] says that something may have changed; [`listing`] is what is
 //! there; [`settle`] decides which changes have come to rest; [`newcomers`] which new
-//! names get events before they have run. For each change the [`loader`] starts a [`load`], which reads the file, has it compiled by a
-//! child process ([`compile`], answered by [`child`], which [`confine`] takes
-//! everything else from) when its turn has come ([`queue`]) unless the [`cache`] knows
-//! it, and links it; then it swaps the plugin in, unless a newer load has started
-//! ([`loads`]). The [`registry`] holds what the operator sees.
+//! names get events before they have run. For each change the task that is [`following`]
+//! the folder starts a [`load`], which reads the file, has it compiled by a child process
+//! ([`compile`], answered by [`child`], which [`confine`] takes everything else from)
+//! when its turn has come ([`queue`]) unless the [`cache`] knows it, and links it; then
+//! it swaps the plugin in, unless a newer load has started ([`loads`]). The [`registry`] holds what the operator sees.
 //!
 //! Whoever writes the folder is not trusted: names are checked, links are not
 //! followed, sizes are bounded, and hostile bytes are only looked at in the
@@ -19,6 +19,7 @@ pub mod child;
 pub mod compile;
 pub mod confine;
 pub mod folder;
+mod following;
 pub mod listing;
 mod load;
 pub mod loader;

@@ -6,9 +6,9 @@ use std::{io, io::Read as _, io::Write as _};
 use serde_json::Value;
 
 use super::report::Report;
+use crate::plugins::compile::own_program;
 use crate::plugins::compile::{CompileError, CompileLimits, Compiler};
 use crate::plugins::confine::{Degree, probe};
-use crate::plugins::loader::own_program;
 
 const TOPIC: &str = "compiling";
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::report::Report;
 use crate::cli::settings::Settings;
 use crate::confine::{Mode, probe};
-use crate::plugins::loader::own_program;
+use crate::plugins::compile::own_program;
 
 const TOPIC: &str = "confining";
 
