@@ -11,7 +11,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use super::adapters::{self, Needs, Program};
 use super::caught::caught;
 use super::collect::Collector;
-use super::cpu::{CpuClock, Metered};
+use super::cpu::CpuClock;
 use super::engine::{self, EngineLimits};
 use super::host::wasi;
 use super::http::{self, Http, Network};
@@ -21,6 +21,7 @@ use super::load::{self, LoadError};
 use super::log::{AttemptLog, Line, Source};
 use super::reason;
 use super::state::{SharedLog, State, Wasi};
+use super::turns::{Pace, Turns};
 use super::verdict::{self, Failure, Verdict};
 use crate::outbound::{Client, Grants};
 use crate::types::event::Event;
@@ -41,6 +42,7 @@ pub struct Sandbox {
     with_http: Linker<State>,
     /// The way of these requests.
     network: Arc<Network>,
+    turns: Turns,
 }
 
 /// What to run.
@@ -103,6 +105,7 @@ impl Sandbox {
             with_wasi,
             with_http,
             network: Arc::new(Network::start(client)?),
+            turns: Turns::of_this_machine(),
         })
     }
 
@@ -169,9 +172,10 @@ impl Sandbox {
             Ok(UpdateDeadline::Yield(1))
         });
 
+        let pace = Pace::new(&self.turns, &clock, program.latest_cpu());
         let verdict = {
             let call = pin!(program.call(&mut store, &attempt));
-            let call = Metered::new(&clock, call);
+            let call = pace.keep(call);
             match caught(tokio::time::timeout(attempt.limits.wall, call)).await {
                 Ok(Ok(Ok(verdict))) => verdict,
                 Ok(Ok(Err(error))) => verdict::of_error(&error, &attempt.limits),
@@ -179,8 +183,10 @@ impl Sandbox {
                 Err(panic) => Verdict::Failed(Failure::Other(format!("the host failed: {panic}"))),
             }
         };
+        let turn = pace.end().await;
         // The last lines of stdout come when the streams are dropped, here.
         let (peak_memory, collect) = store.into_data().into_parts();
+        drop(turn);
 
         let lines = log
             .lock()

@@ -13,7 +13,7 @@
 //! | limit | watched by |
 //! | --- | --- |
 //! | memory | [`limits::MemoryGuard`], at each growth |
-//! | CPU time | [`cpu::CpuClock`], at each tick of the epoch |
+//! | CPU time | [`cpu::CpuClock`], at each tick of the epoch; long attempts share cores by [`turns`] |
 //! | wall clock | a timer around the whole attempt |
 //! | log | [`log::AttemptLog`], at each line |
 //! | entries and counters | [`overlay`] and [`collect`], at each call; [`stop`] ends it |
@@ -45,6 +45,7 @@ pub mod reason;
 mod request;
 mod state;
 mod stop;
+mod turns;
 pub mod verdict;
 
 pub use attempt::{Attempt, Report, Sandbox};

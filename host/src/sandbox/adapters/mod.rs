@@ -11,6 +11,7 @@ use wasmtime::{Engine, Store};
 use super::attempt::Attempt;
 use super::load::LoadError;
 use super::state::State;
+use super::turns::LatestCpu;
 use super::verdict::Verdict;
 use crate::types::Handlers;
 
@@ -20,6 +21,7 @@ pub struct Program {
     version: Version,
     handlers: Handlers,
     needs: Needs,
+    latest_cpu: LatestCpu,
 }
 
 /// What of WASI a component imports.
@@ -57,6 +59,11 @@ impl Program {
         self.needs
     }
 
+    /// What its attempts used of the CPU lately.
+    pub(super) fn latest_cpu(&self) -> &LatestCpu {
+        &self.latest_cpu
+    }
+
     /// Picks the adapter by the component's exports.
     pub(super) fn new(
         component: &Component,
@@ -74,6 +81,7 @@ impl Program {
             version: Version::V0_1(adapter),
             handlers,
             needs,
+            latest_cpu: LatestCpu::default(),
         })
     }
 
