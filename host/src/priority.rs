@@ -1,29 +1,18 @@
 //! The priority of threads that work for plugins: below that of all that answers
-//! webhooks and stores them, so that the ingest path keeps its latency however busy
-//! they are.
+//! webhooks and stores them, so that the ingest path keeps its latency.
 //!
-//! A lower nice value alone isn't enough: the kernel lets a running thread finish
-//! its slice of some milliseconds all the same, and an answer waits for several
-//! threads in turn. A thread under `SCHED_IDLE` is interrupted at once
-//! (sched(7)), and has what the others leave.
+//! A nice value alone doesn't do that: the kernel lets a running thread finish its
+//! slice of some milliseconds all the same. The rest is that long attempts never have
+//! all cores ([`turns`](crate::sandbox)). A policy below all others (`SCHED_IDLE`)
+//! would interrupt them at once; but where ingest itself takes all cores, what is left
+//! for handlers is then so little that they handle half as much.
 
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
-    set_thread_priority_and_policy, thread_native_id,
-};
-
-/// Added to the nice value: what is left where the policy may not be set.
+/// Added to the nice value.
 const NICENESS: i32 = 5;
 
 /// Has the calling thread, and what it starts, yield to the rest of the host. Not
 /// being allowed to is no reason not to run.
 pub(crate) fn yield_to_the_rest() {
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    if let Err(error) =
-        set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
-    {
-        tracing::debug!("a thread for plugins stays in its scheduling class: {error:?}");
-    }
     // On Linux this is for the calling thread alone.
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!("a thread for plugins keeps the host's priority: {error}");
@@ -34,14 +23,18 @@ pub(crate) fn yield_to_the_rest() {
 pub(crate) mod tests {
     use std::thread;
 
-    use thread_priority::thread_schedule_policy;
-
     use super::*;
+
+    /// How much the calling thread yields to the rest.
+    fn niceness() -> i32 {
+        rustix::process::nice(0).expect("it can be asked for")
+    }
 
     /// Whether the calling thread yields to the rest.
     pub(crate) fn yields() -> bool {
-        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        thread_schedule_policy().is_ok_and(|policy| policy == idle)
+        let main = rustix::process::getpriority_process(Some(rustix::process::getpid()))
+            .expect("it can be asked for");
+        niceness() == (main + NICENESS).min(19)
     }
 
     #[test]
