@@ -25,12 +25,12 @@ use tokio_util::sync::PollSemaphore;
 
 use super::cpu::{CpuClock, Metered};
 
-/// CPU time that an attempt may use without waiting for a turn: a hundred times what
-/// a usual handler needs, and one tick of the epoch.
-const SHORT: Duration = Duration::from_millis(5);
+/// CPU time that an attempt may use without waiting for a turn: ten times what a usual
+/// handler in Rust needs.
+const SHORT: Duration = Duration::from_millis(1);
 
-/// How much of what an attempt used counts for the next one but one: a part of this.
-/// After 100 ms the program is short again when 23 attempts were.
+/// With each attempt that ends, what an earlier one used counts less, by one part of so
+/// many. After 100 ms the program is short again when 35 attempts were.
 const FADES: u64 = 8;
 
 /// The turns that long attempts take.
@@ -176,7 +176,7 @@ mod tests {
         (clock.used() > Duration::ZERO, ends)
     }
 
-    const LONG: Duration = Duration::from_millis(6);
+    const LONG: Duration = Duration::from_millis(2);
 
     /// What is left when one attempt of a new program has ended soon.
     fn short() -> LatestCpu {
@@ -220,7 +220,7 @@ mod tests {
     fn what_a_plugin_used_fades() {
         let latest = LatestCpu::default();
         latest.note(Duration::from_millis(100));
-        for _ in 0..22 {
+        for _ in 0..34 {
             latest.note(Duration::ZERO);
             assert!(latest.is_long());
         }
