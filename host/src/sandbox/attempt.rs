@@ -172,7 +172,7 @@ impl Sandbox {
             Ok(UpdateDeadline::Yield(1))
         });
 
-        let pace = Pace::new(&self.turns, &clock, program.latest_cpu());
+        let pace = Pace::new(&self.turns, &clock, program.line());
         let verdict = {
             let call = pin!(program.call(&mut store, &attempt));
             let call = pace.keep(call);

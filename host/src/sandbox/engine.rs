@@ -105,7 +105,7 @@ const MAX_TABLES: u32 = 8;
 /// others could use them: enough for those that run now and then in turn. Each holds
 /// up to `linear_memory_keep_resident`, so with a hundred, as wasmtime has it, many
 /// plugins' memories would fill the host's.
-const WARM_MEMORIES: u32 = 32;
+const WARM_MEMORIES: u32 = 16;
 
 /// Pools for `limits.attempts` attempts at once. The counts for one component
 /// fit what every supported language's toolchain produces (measured); slots cost
@@ -133,7 +133,7 @@ fn pools(limits: EngineLimits) -> PoolingAllocationConfig {
         .linear_memory_keep_resident(256 << 10)
         .max_unused_warm_slots(WARM_MEMORIES)
         .table_keep_resident(16 << 10)
-        .async_stack_keep_resident(64 << 10)
+        .async_stack_keep_resident(32 << 10)
         .pagemap_scan(Enabled::Auto);
     pools
 }

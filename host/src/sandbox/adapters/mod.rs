@@ -11,7 +11,7 @@ use wasmtime::{Engine, Store};
 use super::attempt::Attempt;
 use super::load::LoadError;
 use super::state::State;
-use super::turns::LatestCpu;
+use super::turns::Line;
 use super::verdict::Verdict;
 use crate::types::Handlers;
 
@@ -21,7 +21,7 @@ pub struct Program {
     version: Version,
     handlers: Handlers,
     needs: Needs,
-    latest_cpu: LatestCpu,
+    line: Line,
 }
 
 /// What of WASI a component imports.
@@ -59,9 +59,9 @@ impl Program {
         self.needs
     }
 
-    /// What its attempts used of the CPU lately.
-    pub(super) fn latest_cpu(&self) -> &LatestCpu {
-        &self.latest_cpu
+    /// Where its attempts wait for their turns.
+    pub(super) fn line(&self) -> &Line {
+        &self.line
     }
 
     /// Picks the adapter by the component's exports.
@@ -81,7 +81,7 @@ impl Program {
             version: Version::V0_1(adapter),
             handlers,
             needs,
-            latest_cpu: LatestCpu::default(),
+            line: Line::default(),
         })
     }
 
