@@ -18,6 +18,10 @@ use crate::villain::{Fixtures, manifest, version};
 /// Tight: an attempt's end is what is tried.
 const LIMITS: &str = "cpu = \"5ms\"\nwall = \"50ms\"";
 
+/// The unit that operators start the host with: the allocator is told there to give
+/// freed memory back to the system.
+const UNIT: &str = include_str!("../../docs/hookbox.service");
+
 /// The plugin that is none of them.
 const GOOD: &str = "good";
 
@@ -56,6 +60,7 @@ impl Siege {
             // All of them side by side.
             config: "limits.plugins = 1000".into(),
             brief: true,
+            env: allocator(),
             ..HostOptions::default()
         };
         let host = Host::start(env!("CARGO_BIN_EXE_hookbox"), options);
@@ -228,6 +233,19 @@ impl Siege {
             self.count, self.events, self.replaced
         )
     }
+}
+
+/// What the unit tells the allocator.
+fn allocator() -> Vec<(String, String)> {
+    let settings = UNIT
+        .lines()
+        .filter_map(|line| line.strip_prefix("Environment="));
+    let settings = settings.flat_map(str::split_whitespace);
+    let pairs = settings.filter_map(|setting| setting.split_once('='));
+    pairs
+        .filter(|(name, _)| name.starts_with("MALLOC_"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn fill_caches(host: &Host) {

@@ -1,7 +1,6 @@
 //! How the host starts, refuses to start, and stops.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 use hookbox_testkit::http::Client;
 use hookbox_testkit::log::{field, message};
 use hookbox_testkit::wat::{self, World};
-use hookbox_testkit::{Host, HostOptions, samples, wait_for};
+use hookbox_testkit::{Host, samples, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{deliveries, host_with, said};
@@ -149,26 +148,6 @@ fn what_was_answered_before_a_stop_is_handled_after_it() {
     assert_eq!(lost, 0, "of {} events", accepted.len());
 }
 
-#[test]
-fn the_allocator_is_set_unless_the_operator_has_set_it() {
-    let environment = |options| {
-        let host = Host::start(env!("CARGO_BIN_EXE_hookbox"), options);
-        let of_host = format!("/proc/{}", host.pid());
-        let name = fs::read_to_string(format!("{of_host}/comm")).expect("it runs");
-        assert_eq!(name, "hookbox\n");
-        fs::read_to_string(format!("{of_host}/environ")).expect("it runs")
-    };
-    let set = environment(HostOptions::default());
-    assert!(set.contains("MALLOC_ARENA_MAX=2\0"), "{set}");
-
-    let own = environment(HostOptions {
-        env: vec![("MALLOC_ARENA_MAX".into(), "1".into())],
-        ..HostOptions::default()
-    });
-    assert!(own.contains("MALLOC_ARENA_MAX=1\0"), "{own}");
-    assert!(!own.contains("MALLOC_TRIM_THRESHOLD_"), "{own}");
-}
-
 /// Runs `hookbox serve` in `folder`, where it is expected not to start.
 fn serve(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hookbox"))
@@ -209,7 +188,7 @@ fn a_taken_port_is_named_with_the_flag_that_changes_it() {
 fn a_broken_configuration_is_refused_with_line_and_nearest_key() {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let config = "listen = \"127.0.0.1:0\"\n\n[limits]\nmemroy = \"1MiB\"\n";
-    fs::write(folder.path().join("hookbox.toml"), config).expect("written");
+    std::fs::write(folder.path().join("hookbox.toml"), config).expect("written");
     let output = serve(folder.path(), &FREE);
     assert_refused(
         &output,
@@ -231,7 +210,7 @@ fn a_second_host_on_the_same_data_is_refused() {
 fn a_plugins_folder_that_is_missing_is_made_and_that_is_said() {
     let mut host = host_with("");
     host.stop();
-    fs::remove_dir(host.plugins()).expect("removed");
+    std::fs::remove_dir(host.plugins()).expect("removed");
     host.restart();
     let said = host.log.wait("the line about the folder", |line| {
         message(line).starts_with("there was no plugins folder")

@@ -4,7 +4,6 @@
 //! Exit codes are decided here: 0 for success, 1 for a failure or a command's
 //! own "no", 2 for a wrong command line.
 
-mod allocator;
 mod build;
 mod check;
 mod compile;

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::allocator;
 use super::logging;
 use super::settings::Settings;
 use crate::config::{self, Config, ConfigError};
@@ -59,7 +58,6 @@ pub(super) enum ServeError {
 /// # Errors
 /// When the configuration is wrong or a part doesn't start.
 pub(super) fn run(args: &Args) -> Result<ExitCode, ServeError> {
-    allocator::set();
     logging::start(args.log_format);
     let config = Config::load(args.settings.overrides(), &config::environment)?;
     logging::redact(config.redactor());
