@@ -88,6 +88,7 @@ villains! {
     loop_of_table_fill
     read_config_for_ever
     loop_of_filtered_logs
+    straight_line_of_calls
     loop_of_reads
     loop_of_counts
     loop_of_clock_reads

@@ -132,7 +132,7 @@ impl Sandbox {
         let instance = linker
             .instantiate_pre(&component)
             .map_err(|error| LoadError::Fit(format!("{error:#}")))?;
-        Program::new(&component, &instance, needs)
+        Program::new(&component, &instance, needs, self.turns.line())
     }
 
     /// Makes one attempt in a fresh instance. Dropping the future ends it.
@@ -172,7 +172,10 @@ impl Sandbox {
             Ok(UpdateDeadline::Yield(1))
         });
 
-        let pace = Pace::new(&self.turns, &clock, program.line());
+        let endpoint = &attempt.event.endpoint;
+        let mut pace = Pace::new(&self.turns, &clock, program.line(), endpoint);
+        // It has not begun yet: what it waits for this isn't its time.
+        pace.begin().await;
         let verdict = {
             let call = pin!(program.call(&mut store, &attempt));
             let call = pace.keep(call);

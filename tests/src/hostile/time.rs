@@ -19,6 +19,7 @@ pub(super) fn villains() -> Vec<Villain> {
         Villain::text("loop-of-table-fill", loop_of_table_fills, CPU),
         Villain::rust("read-config-for-ever", CPU),
         Villain::text("loop-of-filtered-logs", loop_of_logs, CPU),
+        Villain::text("straight-line-of-calls", straight_line_of_calls, CPU),
         Villain::text("loop-of-reads", loop_of_reads, CPU),
         Villain::text("loop-of-counts", loop_of_counts, CPU),
         Villain::text("loop-of-clock-reads", loop_of_clock_reads, CPU),
@@ -82,6 +83,15 @@ fn loop_of_table_fills() -> Vec<u8> {
 /// At the level that the host's log leaves out.
 fn loop_of_logs() -> Vec<u8> {
     forever("(call $log (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1024) (i32.const 1))")
+}
+
+/// No loop, where compiled code asks for the time, and the host copies 15 MiB for each
+/// call.
+fn straight_line_of_calls() -> Vec<u8> {
+    let call = "(call $log (i32.const 0) (i32.const 0) (i32.const 0)
+        (i32.const 4194304) (i32.const 15728640)) ";
+    let grow = "(drop (memory.grow (i32.const 400))) ";
+    handler("", &format!("{grow}{}(i32.const 16)", call.repeat(10_000)))
 }
 
 fn loop_of_reads() -> Vec<u8> {

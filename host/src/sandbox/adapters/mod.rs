@@ -69,6 +69,7 @@ impl Program {
         component: &Component,
         instance: &InstancePre<State>,
         needs: Needs,
+        line: Line,
     ) -> Result<Self, LoadError> {
         let handlers = v0_1::handlers(component);
         if !handlers.any() {
@@ -81,7 +82,7 @@ impl Program {
             version: Version::V0_1(adapter),
             handlers,
             needs,
-            line: Line::default(),
+            line,
         })
     }
 
