@@ -130,7 +130,7 @@ fn pools(limits: EngineLimits) -> PoolingAllocationConfig {
         // far cheaper than giving pages back and faulting them in again, which
         // interrupts the other cores. Where the kernel can't say which pages
         // those are (Linux before 6.7), it is the first pages that stay.
-        .linear_memory_keep_resident(256 << 10)
+        .linear_memory_keep_resident(128 << 10)
         .max_unused_warm_slots(WARM_MEMORIES)
         .table_keep_resident(16 << 10)
         .async_stack_keep_resident(32 << 10)
