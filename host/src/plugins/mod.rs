@@ -6,7 +6,8 @@
 //! the folder starts a [`load`], which reads the file, has it compiled by a child process
 //! ([`compile`], answered by [`child`], which [`confine`] takes everything else from)
 //! when its turn has come ([`queue`]) unless the [`cache`] knows it, and links it; then
-//! it swaps the plugin in, unless a newer load has started ([`loads`]). The [`registry`] holds what the operator sees.
+//! it swaps the plugin in, unless a newer load has started ([`loads`]). The [`registry`]
+//! holds what the operator sees.
 //!
 //! Whoever writes the folder is not trusted: names are checked, links are not
 //! followed, sizes are bounded, and hostile bytes are only looked at in the
